@@ -1,0 +1,80 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Targets stand in the order of the parts: imports point up this list and never down.
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+]
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let toml: Target.Dependency = .product(name: "TOMLKit", package: "TOMLKit")
+
+let package = Package(
+    name: "git-ml",
+    products: [.executable(name: "git-ml", targets: ["git-ml"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2", traits: []),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CLibgit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"]), .brew(["libgit2"])]),
+        .systemLibrary(
+            name: "CLibcurl", pkgConfig: nil, providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
+        .target(name: "CurlShim", dependencies: ["CLibcurl"]),
+        .target(name: "Base", dependencies: [crypto, subprocess, system, yams], swiftSettings: settings),
+        .target(name: "GitKit", dependencies: ["Base", "CLibgit2", system], swiftSettings: settings),
+        .target(name: "Transport", dependencies: ["Base", "CurlShim", system], swiftSettings: settings),
+        .target(name: "Storage", dependencies: ["Base", "Transport", system], swiftSettings: settings),
+        .target(name: "Pointers", dependencies: ["Base", "GitKit", "Storage", system], swiftSettings: settings),
+        .target(
+            name: "Runs", dependencies: ["Base", "GitKit", "Pointers", system, toml], swiftSettings: settings),
+        .target(
+            name: "Models", dependencies: ["Base", "GitKit", "Pointers", "Runs", system], swiftSettings: settings),
+        .target(name: "Images", dependencies: ["Base", "Storage", "Transport", system], swiftSettings: settings),
+        .target(
+            name: "Delivery",
+            dependencies: ["Base", "GitKit", "Transport", "Storage", "Pointers", "Runs", "Models", "Images", system]
+                + nio,
+            swiftSettings: settings),
+        .target(
+            name: "Commands",
+            dependencies: [
+                "Base", "GitKit", "Transport", "Storage", "Pointers", "Runs", "Models", "Images", "Delivery",
+                argumentParser, system,
+            ],
+            swiftSettings: settings),
+        .executableTarget(name: "git-ml", dependencies: ["Commands"], swiftSettings: settings),
+        .target(name: "TestSupport", dependencies: ["Base", system], swiftSettings: settings),
+        .testTarget(name: "BaseTests", dependencies: ["Base", "TestSupport", system], swiftSettings: settings),
+        .testTarget(name: "GitKitTests", dependencies: ["GitKit", "TestSupport", system], swiftSettings: settings),
+        .testTarget(
+            name: "TransportTests", dependencies: ["Transport", "TestSupport", system], swiftSettings: settings),
+        .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport", system], swiftSettings: settings),
+        .testTarget(
+            name: "PointersTests", dependencies: ["Pointers", "TestSupport", system], swiftSettings: settings),
+        .testTarget(name: "RunsTests", dependencies: ["Runs", "TestSupport", system], swiftSettings: settings),
+        .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport", system], swiftSettings: settings),
+        .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport", system], swiftSettings: settings),
+        .testTarget(
+            name: "DeliveryTests", dependencies: ["Delivery", "TestSupport", system], swiftSettings: settings),
+        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "Base", system], swiftSettings: settings),
+    ],
+    swiftLanguageModes: [.v6]
+)
