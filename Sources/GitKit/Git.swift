@@ -1,0 +1,43 @@
+public import Base
+public import SystemPackage
+
+/// The `git` program, where libgit2 has no answer: clone, fetch, push, signatures, settings, refreshing the index.
+public struct Git: Sendable {
+    /// Where it works: a work tree, or a bare repository's folder.
+    public let directory: FilePath
+    private let environment: [String: String?]
+
+    /// Works in `directory`, whatever repository a hook's environment points at.
+    public init(in directory: FilePath, environment: [String: String?] = [:]) {
+        self.directory = directory
+        var environment = environment
+        for name in ChildProcess.repositoryVariables where environment[name] == nil {
+            environment[name] = .some(nil)
+        }
+        // Never wait for a password at a terminal that nobody watches, and speak English to our parsers.
+        environment["LC_ALL"] = environment["LC_ALL"] ?? "C"
+        self.environment = environment
+    }
+
+    /// Runs git; a status other than 0 is a ``ProcessFailure``.
+    @discardableResult
+    public func callAsFunction(_ arguments: String..., input: [UInt8] = []) async throws -> String {
+        try await run(arguments, input: input)
+    }
+
+    /// The same with the arguments in an array.
+    @discardableResult
+    public func run(_ arguments: [String], input: [UInt8] = []) async throws -> String {
+        try await ChildProcess.check("git", arguments, in: directory, environment: environment, input: input).text
+    }
+
+    /// Runs git and leaves the judgement about its exit status to the caller.
+    public func attempt(_ arguments: [String], input: [UInt8] = []) async throws -> ProcessResult {
+        try await ChildProcess.run("git", arguments, in: directory, environment: environment, input: input)
+    }
+}
+
+extension Repository {
+    /// The `git` program in this repository.
+    public var git: Git { Git(in: workTree ?? gitDirectory) }
+}
