@@ -1,1 +1,3 @@
-print("git-ml")
+import Commands
+
+await GitML.start()

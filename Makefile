@@ -1,0 +1,63 @@
+# make help lists the targets.
+SHELL := /bin/bash
+PREFIX ?= /usr/local
+DESTDIR ?=
+SHARE = $(DESTDIR)$(PREFIX)/share
+BUILD = swift build -c release --static-swift-stdlib
+BINARY = .build/release/git-ml
+SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+# What building needs, and what the tests need besides.
+BUILD_PACKAGES = libgit2-dev libcurl4-openssl-dev pkg-config
+TEST_PACKAGES = git git-lfs curl ca-certificates python3 python3-venv
+
+.PHONY: help deps build install uninstall test demo bench format lint clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+deps: ## install the packages that are missing
+	@if ! command -v apt-get >/dev/null; then \
+	  echo "This system has no apt-get. Install by hand: libgit2 (1.5 or newer), libcurl, pkg-config, git, git-lfs, curl, Python 3."; \
+	  echo "With Homebrew: brew install libgit2 curl pkg-config git-lfs"; exit 1; fi; \
+	missing=$$(for p in $(BUILD_PACKAGES) $(TEST_PACKAGES); do \
+	  dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -z "$$missing" ]; then echo "All packages are installed."; else \
+	  echo "Installing:" $$missing; \
+	  $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
+
+build: deps ## build the release binary: static, stripped
+	$(BUILD) --product git-ml
+	strip $(BINARY)
+
+install: build ## install below PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/git-ml
+	install -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/git-ml
+	cp -R hooks templates $(SHARE)/git-ml/
+	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	$(BINARY) --generate-completion-script bash > $(SHARE)/bash-completion/completions/git-ml
+	$(BINARY) --generate-completion-script zsh > $(SHARE)/zsh/site-functions/_git-ml
+	$(BINARY) --generate-completion-script fish > $(SHARE)/fish/vendor_completions.d/git-ml.fish
+
+uninstall: ## remove what install has put there
+	rm -rf $(DESTDIR)$(PREFIX)/bin/git-ml $(SHARE)/git-ml $(SHARE)/bash-completion/completions/git-ml \
+	  $(SHARE)/zsh/site-functions/_git-ml $(SHARE)/fish/vendor_completions.d/git-ml.fish
+
+test: deps ## run all tests
+	swift build -c release --static-swift-stdlib --build-tests
+	swift test -c release --static-swift-stdlib --skip-build
+
+demo: build ## the main job, end to end (DIR=… chooses the folder, KEEP=1 keeps it)
+	@GIT_ML="$(abspath $(BINARY))" DIR="$(DIR)" KEEP="$(KEEP)" bash Tests/Demo/demo.sh
+
+bench: build ## measure, beside the peers
+	@for script in Tests/Benchmarks/*.sh; do GIT_ML="$(abspath $(BINARY))" bash $$script; done
+
+format: ## format the sources in place
+	swift format -i -r Sources Tests Package.swift
+
+lint: ## check the sources' form
+	swift format lint -r -s Sources Tests Package.swift
+
+clean: ## remove what was built
+	rm -rf .build

@@ -1,0 +1,52 @@
+public import ArgumentParser
+internal import Base
+
+/// The program `git-ml`, used as `git ml`.
+public struct GitML: AsyncParsableCommand {
+    public static let configuration = CommandConfiguration(
+        commandName: "git-ml",
+        abstract: "Experiments, data, models and their delivery, kept in git",
+        discussion: """
+            Commit as usual: hooks record each experiment. Tag a commit to stage a model: a runner delivers it.
+
+              $ git ml init                 set a repository up
+              $ git ml track 'data/*.csv'   keep large files out of git's history
+              $ git ml log                  compare experiments
+              $ git ml stage churn prod     hand a model over
+
+            Exit statuses: 0 done, 1 you can mend it, 3 not found, 4 a remote failed, 5 content is corrupt,
+            64 usage, 70 a defect of git-ml.
+            """,
+        version: "0.1.0",
+        groupedSubcommands: [
+            CommandGroup(name: "Set up:", subcommands: [Init.self, Clone.self, Doctor.self]),
+            CommandGroup(name: "Data:", subcommands: [Track.self, Untrack.self, Pull.self]),
+            CommandGroup(name: "Experiments:", subcommands: [Log.self, RunList.self, Show.self, Diff.self, Sync.self]),
+            CommandGroup(name: "Models:", subcommands: [ModelList.self, Register.self, Stage.self, GateCommand.self]),
+            CommandGroup(name: "Plumbing:", subcommands: [FilterProcessCommand.self, Hook.self]),
+        ])
+
+    public init() {}
+
+    /// Parses the command line, runs the command and exits.
+    public static func start() async -> Never {
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+            leave(0)
+        } catch let failure as any Failure {
+            ErrorReport(failure).print()
+            leave(failure.kind.exitStatus)
+        } catch {
+            exit(withError: error)
+        }
+    }
+}
+
+/// `exit(3)`; named apart because ArgumentParser's `exit(withError:)` hides it.
+private func leave(_ status: Int32) -> Never { exit(status) }

@@ -1,0 +1,8 @@
+internal import ArgumentParser
+
+/// What git's hooks call; the shims in `hooks/` lead here.
+struct Hook: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "What git's hooks call", shouldDisplay: false,
+        subcommands: [PostCommit.self, PostRewrite.self, PrePush.self])
+}

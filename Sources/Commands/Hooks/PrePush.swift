@@ -1,0 +1,59 @@
+internal import ArgumentParser
+internal import Base
+internal import GitKit
+internal import Models
+internal import Pointers
+internal import Storage
+
+extension Hook {
+    /// Sends the bytes, then our refs; git pushes the user's refs afterwards.
+    struct PrePush: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(commandName: "pre-push", abstract: "Send data and runs")
+
+        @Argument(help: "The remote's name.")
+        var remote: String
+
+        @Argument(help: "Its address.")
+        var address: String
+
+        func run() async throws {
+            let repository = try Repository.current()
+            var new: [ObjectID] = []
+            var old: [ObjectID] = []
+            while let line = readLine() {
+                let words = line.split(separator: " ")
+                guard words.count == 4 else { continue }
+                if let id = ObjectID(words[1]), id.hex.contains(where: { $0 != "0" }) { new.append(id) }
+                if let id = ObjectID(words[3]), id.hex.contains(where: { $0 != "0" }) { old.append(id) }
+            }
+            guard !new.isEmpty else { return }
+            old += try repository.refs(below: "refs/remotes/\(remote)/").map(\.target)
+            try await sendData(repository, new: new, old: old)
+            await sendNotes(repository)
+        }
+
+        /// A failure here stops the push before any ref moves.
+        private func sendData(_ repository: Repository, new: [ObjectID], old: [ObjectID]) async throws {
+            let commits = new.compactMap { try? repository.resolve($0.hex) }
+            let pointers = try PointerScan(repository).pointers(new: commits, old: old)
+            if pointers.isEmpty { return }
+            let project = (try? Project.inWorkTree(of: repository)) ?? Project()
+            let data = try project.data.objectRemote(gitRemote: repository.setting("remote.\(remote).url") ?? address)
+            let sent = try await DataTransfer(repository, store: repository.contentStore, remote: data)
+                .push(new: commits, old: old)
+            if !sent.isEmpty {
+                let bytes = sent.reduce(0) { $0 + $1.size }
+                Terminal.error("git-ml: sent \(sent.count) object(s), \(ByteCount.format(bytes)), to \(data.address)")
+            }
+        }
+
+        /// A failure here leaves the user's own push alone: the records are sent with the next one.
+        private func sendNotes(_ repository: Repository) async {
+            do {
+                try await NotesSync(repository).push(remote)
+            } catch {
+                Terminal.error("git-ml: the recorded runs were not sent (they stay here): \(error)")
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+internal import ArgumentParser
+internal import GitKit
+internal import Models
+internal import Runs
+
+struct GateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gate",
+        abstract: "Try a stage's gates before tagging",
+        discussion: """
+            Exits with 1 when a gate says no.
+
+              $ git ml gate churn prod HEAD
+            """)
+
+    @Argument(help: "The model.")
+    var model: String
+
+    @Argument(help: "The stage.")
+    var stage: String
+
+    @Argument(help: "The commit.")
+    var revision = "HEAD"
+
+    func run() throws {
+        let repository = try Repository.current()
+        try NotesSync(repository).mergeFetched()
+        let project = try Project.inWorkTree(of: repository)
+        let (name, _) = try project.model(model)
+        guard let settings = project.stage(stage, of: name) else {
+            throw ModelFailure.unknownStage(stage, known: Array(project.stages.keys))
+        }
+        let entry = Registry(try repository.tags()).models[name]
+        let results = try GateCheck(RunLog(repository)).check(
+            settings, candidate: repository.resolve(revision), current: entry?.desired[stage]?.commit)
+        for result in results { print(result.line) }
+        if results.contains(where: { !$0.isPassed }) { throw ExitCode(1) }
+    }
+}

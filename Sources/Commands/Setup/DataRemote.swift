@@ -1,0 +1,29 @@
+internal import Base
+internal import GitKit
+internal import Models
+internal import Pointers
+internal import Storage
+
+/// Finds the data remote that goes with a git remote.
+struct DataRemote {
+    private let repository: Repository
+    private let project: Project
+
+    init(_ repository: Repository, project: Project) {
+        self.repository = repository
+        self.project = project
+    }
+
+    func resolve(_ remote: String) throws -> any ObjectRemote {
+        try project.data.objectRemote(gitRemote: repository.setting("remote.\(remote).url"))
+    }
+
+    /// That of `origin`, else of the first remote.
+    func resolve() throws -> any ObjectRemote {
+        let remotes = try repository.remotes()
+        guard let remote = remotes.contains("origin") ? "origin" : remotes.first else {
+            return try project.data.objectRemote(gitRemote: nil)
+        }
+        return try resolve(remote)
+    }
+}

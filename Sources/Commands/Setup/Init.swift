@@ -1,0 +1,107 @@
+internal import ArgumentParser
+internal import Base
+internal import GitKit
+internal import Models
+internal import Pointers
+internal import SystemPackage
+
+struct Init: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Set a repository up: hooks, filter, notes options, ml.yaml",
+        discussion: """
+            Hooks that are there already are kept and run first. Run again it changes nothing.
+            In a fresh clone it also fetches the recorded runs and brings the data.
+
+              $ git ml init
+              $ git ml init --bare --runner    in the bare repository that people push to
+              $ git ml init --remove           takes all of it out again
+            """)
+
+    @Flag(help: "Set up a bare repository that people push to.")
+    var bare = false
+
+    @Flag(help: "With --bare: wake a runner when a tag or branch is pushed.")
+    var runner = false
+
+    @Flag(help: "Take everything out again; ml.yaml and recorded runs stay.")
+    var remove = false
+
+    func validate() throws {
+        if runner, !bare { throw ValidationError("--runner goes with --bare") }
+    }
+
+    func run() async throws {
+        let repository = try Repository.current()
+        if remove { return try await takeOut(repository) }
+        if bare { return try await setUpServer(repository) }
+        _ = try repository.requireWorkTree()
+        try await Setup(repository).run { print($0) }
+    }
+
+    private func setUpServer(_ repository: Repository) async throws {
+        var changes: [String] = []
+        for (key, value) in [("receive.fsckObjects", "true"), ("core.fsync", "committed,reference")] {
+            if try repository.setting(key) == value { continue }
+            try await repository.git("config", "--local", key, value)
+            changes.append("set \(key) = \(value)")
+        }
+        if runner {
+            changes += try await HookInstaller(repository).install(HookInstaller.serverHooks).map { "installed the hook \($0)" }
+        }
+        for change in changes.isEmpty ? ["Everything was in place."] : changes { print(change) }
+    }
+
+    private func takeOut(_ repository: Repository) async throws {
+        let hooks = try await HookInstaller(repository).remove(HookInstaller.clientHooks + HookInstaller.serverHooks)
+        for hook in hooks { print("removed the hook \(hook)") }
+        let settings = try await GitSettings(repository: repository).remove()
+        if !settings.isEmpty { print("removed the settings of filter, notes and fetch") }
+        if hooks.isEmpty, settings.isEmpty { print("Nothing was set up here.") }
+    }
+}
+
+/// What `init` and `clone` do to a repository with a work tree.
+struct Setup {
+    let repository: Repository
+
+    init(_ repository: Repository) { self.repository = repository }
+
+    func run(say: (String) -> Void) async throws {
+        let workTree = try repository.requireWorkTree()
+        let project = try Project.inWorkTree(of: repository)  // a bad ml.yaml is told of before anything changes
+        var changed = false
+        for hook in try await HookInstaller(repository).install(HookInstaller.clientHooks) {
+            say("installed the hook \(hook)")
+            changed = true
+        }
+        if try await !GitSettings(repository: repository).apply().isEmpty {
+            say("set the options of filter, notes and fetch")
+            changed = true
+        }
+        let file = workTree.appending(Project.fileName)
+        if !Files.exists(file) {
+            try Files.replace(file, with: ProjectTemplate.text(repositoryID: UUIDv7().description).utf8)
+            say("wrote \(Project.fileName)")
+            changed = true
+        }
+        if try await bringData(project, say: say) { changed = true }
+        if !changed { say("Everything was in place.") }
+    }
+
+    /// In a clone of something: fetches runs and replaces pointers by what they stand for.
+    private func bringData(_ project: Project, say: (String) -> Void) async throws -> Bool {
+        guard let head = try repository.head() else { return false }
+        let remotes = try repository.remotes()
+        guard let remote = remotes.contains("origin") ? "origin" : remotes.first else { return false }
+        let hadRuns = try repository.ref("refs/notes/ml/runs")
+        do {
+            try await NotesSync(repository).fetch(remote)
+        } catch {
+            say("could not fetch the runs from \(remote): \(error)")
+        }
+        let data = try DataRemote(repository, project: project).resolve(remote)
+        let paths = try await DataTransfer(repository, store: repository.contentStore, remote: data).checkOut(head)
+        if !paths.isEmpty { say("brought \(paths.count) data file(s)") }
+        return try hadRuns != repository.ref("refs/notes/ml/runs") || !paths.isEmpty
+    }
+}

@@ -1,0 +1,88 @@
+/// A version as Semantic Versioning 2.0.0 has it, written with a `v` in tags.
+public struct SemanticVersion: Hashable, Sendable, Comparable, CustomStringConvertible {
+    public enum Part: String, CaseIterable, Sendable { case major, minor, patch }
+
+    public let major: Int
+    public let minor: Int
+    public let patch: Int
+    /// Identifiers behind the `-`; empty for a release.
+    public let prerelease: [String]
+    /// What stands behind the `+`; it does not count in the order.
+    public let build: String?
+
+    public init(_ major: Int, _ minor: Int, _ patch: Int) {
+        (self.major, self.minor, self.patch) = (major, minor, patch)
+        prerelease = []
+        build = nil
+    }
+
+    /// Reads `v1.2.3`, `1.2.3-rc.1+cuda`; nil for anything else.
+    public init?(_ text: some StringProtocol) {
+        var rest = text.hasPrefix("v") ? text.dropFirst() : text[...]
+        var build: String?
+        if let plus = rest.firstIndex(of: "+") {
+            build = String(rest[rest.index(after: plus)...])
+            rest = rest[..<plus]
+        }
+        var prerelease: [String] = []
+        if let dash = rest.firstIndex(of: "-") {
+            prerelease = Self.identifiers(rest[rest.index(after: dash)...])
+            rest = rest[..<dash]
+            guard !prerelease.isEmpty, prerelease.allSatisfy({ Self.isIdentifier($0) && !Self.hasLeadingZero($0) })
+            else { return nil }
+        }
+        if let build { guard Self.identifiers(build[...]).allSatisfy(Self.isIdentifier) else { return nil } }
+        let numbers = rest.split(separator: ".", omittingEmptySubsequences: false)
+        guard numbers.count == 3, !numbers.contains(where: { Self.hasLeadingZero(String($0)) }) else { return nil }
+        let parsed = numbers.compactMap { $0.utf8.allSatisfy { (48...57).contains($0) } ? Int($0) : nil }
+        guard parsed.count == 3 else { return nil }
+        (major, minor, patch) = (parsed[0], parsed[1], parsed[2])
+        self.prerelease = prerelease
+        self.build = build
+    }
+
+    private static func identifiers(_ text: some StringProtocol) -> [String] {
+        text.split(separator: ".", omittingEmptySubsequences: false).map { String($0) }
+    }
+
+    private static func isIdentifier(_ text: String) -> Bool {
+        !text.isEmpty
+            && text.utf8.allSatisfy {
+                (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 45
+            }
+    }
+
+    private static func hasLeadingZero(_ text: String) -> Bool {
+        text.count > 1 && text.hasPrefix("0") && text.utf8.allSatisfy { (48...57).contains($0) }
+    }
+
+    public var description: String {
+        "v\(major).\(minor).\(patch)" + (prerelease.isEmpty ? "" : "-" + prerelease.joined(separator: "."))
+            + (build.map { "+" + $0 } ?? "")
+    }
+
+    /// The next version when that part goes up.
+    public func bumped(_ part: Part) -> SemanticVersion {
+        switch part {
+        case .major: SemanticVersion(major + 1, 0, 0)
+        case .minor: SemanticVersion(major, minor + 1, 0)
+        case .patch: SemanticVersion(major, minor, patch + 1)
+        }
+    }
+
+    public static func < (a: SemanticVersion, b: SemanticVersion) -> Bool {
+        if (a.major, a.minor, a.patch) != (b.major, b.minor, b.patch) {
+            return (a.major, a.minor, a.patch) < (b.major, b.minor, b.patch)
+        }
+        if a.prerelease.isEmpty || b.prerelease.isEmpty { return !a.prerelease.isEmpty && b.prerelease.isEmpty }
+        for (x, y) in zip(a.prerelease, b.prerelease) where x != y {
+            switch (Int(x), Int(y)) {
+            case (let m?, let n?): return m < n
+            case (_?, nil): return true
+            case (nil, _?): return false
+            default: return x.utf8.lexicographicallyPrecedes(y.utf8)
+            }
+        }
+        return a.prerelease.count < b.prerelease.count
+    }
+}

@@ -1,0 +1,119 @@
+public import Base
+
+/// One entry of `stages:`: what must hold before a model is in that stage, and where it goes.
+public struct StageSettings: Sendable {
+    /// One gate: an expression, a command, or a check of data.
+    public enum Gate: Sendable, Equatable {
+        case expression(String)
+        case command([String])
+        case data(path: String, schema: String)
+    }
+
+    /// Where a stage is served.
+    public struct Target: Sendable, Equatable {
+        public let kind: String
+        /// The port that the stage is served on; 0: chosen once and kept.
+        public var port: Int64 = 0
+        public var host = "127.0.0.1"
+        /// For the kind `command`.
+        public var command: [String] = []
+        /// Keys that other kinds read.
+        public var other: [String: JSON] = [:]
+    }
+
+    /// How a fresh deployment is judged.
+    public struct Probe: Sendable, Equatable {
+        public var path = "/v2/health/ready"
+        /// A file with a golden request, from the top of the work tree.
+        public var request: String?
+        public var within = Duration.seconds(60)
+    }
+
+    public var gates: [Gate] = []
+    public var signers: String?
+    public var isStrict = false
+    public var requiresReachable = true
+    public var approvals: Int64 = 0
+    public var evidence = "any"
+    public var deploy: Target?
+    public var probe = Probe()
+    public var watch: JSON?
+    public var nightly: String?
+    public var track: String?
+    public var notify: JSON?
+
+    init() {}
+
+    /// Decodes a stage, laid over another: what is given replaces, lists whole.
+    init(_ node: YAMLNode, over common: StageSettings = StageSettings()) throws {
+        self = common
+        let fields = try node.fields([
+            "gate", "signers", "strict", "require_reachable", "approvals", "evidence", "deploy", "probe", "watch",
+            "nightly", "track", "notify",
+        ])
+        gates = try fields["gate"]?.list().map(Self.gate) ?? gates
+        signers = try fields["signers"]?.text() ?? signers
+        isStrict = try fields["strict"]?.bool() ?? isStrict
+        requiresReachable = try fields["require_reachable"]?.bool() ?? requiresReachable
+        approvals = try fields["approvals"]?.int() ?? approvals
+        evidence = try fields["evidence"]?.text() ?? evidence
+        deploy = try fields["deploy"].map(Self.target) ?? deploy
+        probe = try fields["probe"].map(Self.probe) ?? probe
+        watch = try fields["watch"].map { try $0.fields(["for", "every", "errors", "latency"]).isEmpty ? .null : $0.json } ?? watch
+        nightly = try fields["nightly"]?.text() ?? nightly
+        track = try fields["track"]?.text() ?? track
+        notify = fields["notify"]?.json ?? notify
+    }
+
+    private static func gate(_ node: YAMLNode) throws -> Gate {
+        guard case .map = node.value else {
+            let text = try node.text()
+            do { _ = try GateExpression.parse(text) } catch { throw node.failure("\(error)") }
+            return .expression(text)
+        }
+        let fields = try node.fields(["run", "limits", "data", "schema"])
+        if let run = fields["run"] { return .command(try run.texts()) }
+        guard let data = fields["data"], let schema = fields["schema"] else {
+            throw node.failure("a gate is an expression, or has run:, or has data: and schema:")
+        }
+        return .data(path: try data.relativePath(), schema: try schema.relativePath())
+    }
+
+    private static func target(_ node: YAMLNode) throws -> Target {
+        let fields = try node.fields([
+            "to", "port", "host", "run", "context", "namespace", "template", "replicas",
+        ])
+        guard let kind = fields["to"] else { throw node.failure("“\(node.path)” needs to: local or command") }
+        var target = Target(kind: try kind.text())
+        target.port = try fields["port"]?.int() ?? 0
+        target.host = try fields["host"]?.text() ?? target.host
+        target.command = try fields["run"]?.texts() ?? []
+        for key in ["context", "namespace", "template", "replicas"] { target.other[key] = fields[key]?.json }
+        guard (0...65_535).contains(target.port) else { throw node.failure("a port is between 0 and 65535") }
+        return target
+    }
+
+    private static func probe(_ node: YAMLNode) throws -> Probe {
+        let fields = try node.fields(["path", "request", "within"])
+        var probe = Probe()
+        probe.path = try fields["path"]?.text() ?? probe.path
+        probe.request = try fields["request"]?.relativePath()
+        probe.within = try fields["within"]?.duration() ?? probe.within
+        return probe
+    }
+
+    /// What this policy asks for that this version cannot check; nothing is delivered when there is anything.
+    public var unsupported: [String] {
+        var keys: [String] = []
+        if signers != nil { keys.append("signers") }
+        if isStrict { keys.append("strict") }
+        if approvals > 0 { keys.append("approvals") }
+        if evidence != "any" { keys.append("evidence: \(evidence)") }
+        if gates.contains(where: { if case .expression = $0 { false } else { true } }) { keys.append("gate: run or data") }
+        if watch != nil { keys.append("watch") }
+        if nightly != nil { keys.append("nightly") }
+        if track != nil { keys.append("track") }
+        if let kind = deploy?.kind, !["local", "command"].contains(kind) { keys.append("deploy: to: \(kind)") }
+        return keys
+    }
+}

@@ -1,0 +1,99 @@
+public import Base
+public import GitKit
+public import Storage
+internal import SystemPackage
+
+/// Content that is needed and nowhere to be found.
+public struct MissingContent: Failure {
+    public let items: [(path: String, pointer: Pointer)]
+    public let remote: String
+
+    public var kind: FailureKind { .user }
+    public var description: String {
+        let names = items.prefix(5).map { "\($0.path) (\($0.pointer.digest.short))" }.joined(separator: ", ")
+        return "the content of \(items.count) file(s) is neither here nor at \(remote): \(names)"
+            + (items.count > 5 ? ", …" : "")
+    }
+    public var hints: [String] {
+        ["bring it from the clone that has it (`git push` there), or `git push --no-verify` to push without it"]
+    }
+}
+
+/// Moves the bytes behind pointers between this clone and its data remote.
+public struct DataTransfer: Sendable {
+    private let repository: Repository
+    private let store: ContentStore
+    private let remote: any ObjectRemote
+
+    public init(_ repository: Repository, store: ContentStore, remote: any ObjectRemote) {
+        self.repository = repository
+        self.store = store
+        self.remote = remote
+    }
+
+    /// Sends what the commits reachable from `new` and not from `old` name and the remote lacks.
+    ///
+    /// Nothing is sent when something is missing on both sides. Returns the contents that were sent.
+    public func push(new: [ObjectID], old: [ObjectID]) async throws -> [ContentID] {
+        let pointers = try PointerScan(repository).pointers(new: new, old: old).filter { $0.key.size > 0 }
+        let wanted = pointers.keys.map { ContentID($0.digest, size: $0.size) }
+        let present = try await remote.present(wanted)
+        let absent = wanted.filter { !present.contains($0) }
+        let lost = absent.filter { !store.contains($0.digest, size: $0.size) }
+        guard lost.isEmpty else {
+            let items = pointers.filter { entry in lost.contains { $0.digest == entry.key.digest } }
+                .map { (path: $0.value, pointer: $0.key) }.sorted { $0.path < $1.path }
+            throw MissingContent(items: items, remote: remote.address)
+        }
+        try await inParallel(absent) { [remote, store] in try await remote.upload($0, from: store) }
+        return absent
+    }
+
+    /// Brings content into the store; what is there already is left alone.
+    public func fetch(_ pointers: [Pointer]) async throws {
+        let absent = Set(pointers).filter { $0.size > 0 && !store.contains($0.digest, size: $0.size) }
+        try await inParallel(absent.map { ContentID($0.digest, size: $0.size) }) { [remote, store] in
+            try await remote.download($0, to: store)
+        }
+    }
+
+    /// Replaces the pointers that still stand in the work tree of `commit` by the content they name.
+    ///
+    /// A file that the user has changed is no pointer any more and is left alone. Returns the paths.
+    public func checkOut(_ commit: ObjectID) async throws -> [String] {
+        let workTree = try repository.requireWorkTree()
+        var waiting: [(path: String, pointer: Pointer, file: FilePath, executable: Bool)] = []
+        for (path, pointer) in try PointerScan(repository).pointers(in: commit) where pointer.size > 0 {
+            let file = workTree.appending(FilePath(path).components)
+            guard let status = Files.status(file), status.kind == .file, status.size <= Pointer.maximumLength,
+                let bytes = try Files.read(file), (try? Pointer.parse(bytes, path: path)) == pointer
+            else { continue }
+            waiting.append((path, pointer, file, status.mode & 0o100 != 0))
+        }
+        try await fetch(waiting.map(\.pointer))
+        for item in waiting {
+            try store.checkOut(
+                item.pointer.digest, size: item.pointer.size, to: item.file, executable: item.executable)
+        }
+        if !waiting.isEmpty { _ = try await repository.git.attempt(["update-index", "-q", "--refresh"]) }
+        return waiting.map(\.path)
+    }
+
+    private func inParallel(_ items: [ContentID], _ body: @escaping @Sendable (ContentID) async throws -> Void)
+        async throws
+    {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            var rest = items[...]
+            for item in rest.prefix(4) { group.addTask { try await body(item) } }
+            rest = rest.dropFirst(4)
+            while try await group.next() != nil {
+                if let item = rest.popFirst() { group.addTask { try await body(item) } }
+            }
+        }
+    }
+}
+
+extension Repository {
+    /// The folder of content that pointers in git name, shared with git-lfs.
+    public var contentStore: ContentStore { ContentStore(commonDirectory.appending("lfs").appending("objects")) }
+}

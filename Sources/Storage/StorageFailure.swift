@@ -1,0 +1,32 @@
+public import Base
+
+/// Why content could not be stored or brought.
+public enum StorageFailure: Failure, Equatable {
+    case missing(Digest, remote: String)
+    case damaged(Digest, place: String)
+    case unsupportedRemote(String)
+
+    public var kind: FailureKind {
+        switch self {
+        case .missing: .notFound
+        case .damaged: .corrupt
+        case .unsupportedRemote: .user
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .missing(let digest, let remote): "the content \(digest.short) is not at \(remote)"
+        case .damaged(let digest, let place): "the content at \(place) does not match its digest \(digest)"
+        case .unsupportedRemote(let text): "“\(text)” is no data remote that this version can use"
+        }
+    }
+
+    public var hints: [String] {
+        switch self {
+        case .missing: ["run `git push` in the clone that made it: it sends what is missing"]
+        case .damaged: ["move that file away; the next push or pull brings it again from where it is whole"]
+        case .unsupportedRemote: ["set `data.remote` in ml.yaml to file:///an/absolute/folder"]
+        }
+    }
+}
