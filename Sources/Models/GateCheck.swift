@@ -18,7 +18,8 @@ public struct GateCheck: Sendable {
             case .expression(let text):
                 try GateExpression.parse(text).evaluate(Self.numbers(run), current: before.map(Self.numbers))
             case .command(let words):
-                GateResult(text: words.joined(separator: " "), isPassed: false, detail: "commands are not run by this version")
+                GateResult(
+                    text: words.joined(separator: " "), isPassed: false, detail: "commands are not run by this version")
             case .data(let path, _):
                 GateResult(text: "data: \(path)", isPassed: false, detail: "data is not checked by this version")
             }

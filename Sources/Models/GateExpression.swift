@@ -26,7 +26,9 @@ public struct GateExpression: Sendable, Equatable {
         public let reason: String
         public var kind: FailureKind { .user }
         public var description: String { "the gate “\(text)” cannot be read: \(reason)" }
-        public var hints: [String] { ["write it like metrics.auc >= 0.9 or metrics.auc >= current.metrics.auc - 0.005"] }
+        public var hints: [String] {
+            ["write it like metrics.auc >= 0.9 or metrics.auc >= current.metrics.auc - 0.005"]
+        }
     }
 
     /// Reads an expression.
@@ -34,7 +36,8 @@ public struct GateExpression: Sendable, Equatable {
         for comparison in comparisons {
             guard let range = text.firstRange(of: comparison) else { continue }
             let sides = [
-                try side(String(text[..<range.lowerBound]), of: text), try side(String(text[range.upperBound...]), of: text),
+                try side(String(text[..<range.lowerBound]), of: text),
+                try side(String(text[range.upperBound...]), of: text),
             ]
             return GateExpression(text: text, comparison: comparison, sides: sides)
         }
@@ -61,10 +64,13 @@ public struct GateExpression: Sendable, Equatable {
             }
             if let number = Double(word) {
                 terms.append(SignedTerm(sign: current, term: .number(number)))
-            } else if ["metrics.", "current.metrics.", "params."].contains(where: { word.hasPrefix($0) && word.count > $0.count }) {
+            } else if ["metrics.", "current.metrics.", "params."].contains(where: {
+                word.hasPrefix($0) && word.count > $0.count
+            }) {
                 terms.append(SignedTerm(sign: current, term: .name(String(word))))
             } else {
-                throw ParseFailure(text: whole, reason: "“\(word)” is neither a number nor metrics.… or current.metrics.…")
+                throw ParseFailure(
+                    text: whole, reason: "“\(word)” is neither a number nor metrics.… or current.metrics.…")
             }
             sign = nil
         }
@@ -91,7 +97,8 @@ public struct GateExpression: Sendable, Equatable {
                     }
                     let value = isCurrent ? current?[String(name.dropFirst(8))] : values[name]
                     guard let value, !value.isNaN else {
-                        return GateResult(text: text, isPassed: false, detail: "\(name) is \(value == nil ? "missing" : "NaN")")
+                        return GateResult(
+                            text: text, isPassed: false, detail: "\(name) is \(value == nil ? "missing" : "NaN")")
                     }
                     sum += signed.sign * value
                 }

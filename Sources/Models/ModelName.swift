@@ -19,7 +19,9 @@ public struct ModelName: Hashable, Sendable, Comparable, CustomStringConvertible
         func isAlphanumeric(_ unit: UInt8) -> Bool {
             (48...57).contains(unit) || (65...90).contains(unit) || (97...122).contains(unit)
         }
-        guard let first = text.utf8.first, let last = text.utf8.reversed().first, isAlphanumeric(first), isAlphanumeric(last) else {
+        guard let first = text.utf8.first, let last = text.utf8.reversed().first, isAlphanumeric(first),
+            isAlphanumeric(last)
+        else {
             return false
         }
         return text.utf8.allSatisfy { isAlphanumeric($0) || "-/_".utf8.contains($0) }

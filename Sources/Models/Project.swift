@@ -33,7 +33,9 @@ public struct Project: Sendable {
         allowsLightTags = try fields["tags"]?.fields(["light"])["light"]?.bool() ?? false
         var stageNodes: [String: YAMLNode] = [:]
         for entry in try fields["stages"]?.entries() ?? [] {
-            guard ModelName.isPart(entry.key) else { throw entry.value.failure("“\(entry.key)” is no name for a stage") }
+            guard ModelName.isPart(entry.key) else {
+                throw entry.value.failure("“\(entry.key)” is no name for a stage")
+            }
             stageNodes[entry.key] = entry.value
             stages[entry.key] = try StageSettings(entry.value)
         }
@@ -116,7 +118,8 @@ extension YAMLNode {
         var path = try text()
         while path.hasSuffix("/") { path.removeLast() }
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-        guard !path.hasPrefix("/"), !parts.isEmpty, !parts.contains(where: { ["", ".", "..", ".git"].contains($0.lowercased()) })
+        guard !path.hasPrefix("/"), !parts.isEmpty,
+            !parts.contains(where: { ["", ".", "..", ".git"].contains($0.lowercased()) })
         else { throw failure("“\(path)” must be a path inside the repository, without . and ..") }
         return path
     }

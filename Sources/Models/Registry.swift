@@ -61,7 +61,8 @@ public struct Registry: Sendable {
             if ref.targetKind != .commit {
                 problems.append((ref.name, "it is on a \(ref.targetKind), not on a commit"))
             } else if ref.object == nil, !allowLight {
-                problems.append((ref.name, "it is a light tag; mend it with `git tag -a -f '\(ref.name)' '\(ref.name)^{}'`"))
+                problems.append(
+                    (ref.name, "it is a light tag; mend it with `git tag -a -f '\(ref.name)' '\(ref.name)^{}'`"))
             } else {
                 events.append((tag, ref, ref.object?.tagger?.time ?? Timestamp(seconds: 0)))
             }
@@ -72,7 +73,8 @@ public struct Registry: Sendable {
         }
     }
 
-    private static func fold(_ name: ModelName, _ events: [(tag: ModelTag, ref: TagRef, time: Timestamp)]) -> ModelEntry {
+    private static func fold(_ name: ModelName, _ events: [(tag: ModelTag, ref: TagRef, time: Timestamp)]) -> ModelEntry
+    {
         var model = ModelEntry(name: name)
         var removed: [String: (counter: Int, commit: ObjectID)] = [:]
         for (tag, ref, time) in events {
@@ -116,7 +118,8 @@ extension ModelEntry {
     public func json(all: Bool = false) -> JSON {
         func json(_ version: Version) -> [JSON.Member] {
             [
-                JSON.Member("version", .string("\(version.version)")), JSON.Member("commit", .string(version.commit.hex)),
+                JSON.Member("version", .string("\(version.version)")),
+                JSON.Member("commit", .string(version.commit.hex)),
                 JSON.Member("tag", .string(version.tag)),
             ]
         }

@@ -59,7 +59,9 @@ public struct StageSettings: Sendable {
         evidence = try fields["evidence"]?.text() ?? evidence
         deploy = try fields["deploy"].map(Self.target) ?? deploy
         probe = try fields["probe"].map(Self.probe) ?? probe
-        watch = try fields["watch"].map { try $0.fields(["for", "every", "errors", "latency"]).isEmpty ? .null : $0.json } ?? watch
+        watch =
+            try fields["watch"].map { try $0.fields(["for", "every", "errors", "latency"]).isEmpty ? .null : $0.json }
+            ?? watch
         nightly = try fields["nightly"]?.text() ?? nightly
         track = try fields["track"]?.text() ?? track
         notify = fields["notify"]?.json ?? notify
@@ -109,7 +111,9 @@ public struct StageSettings: Sendable {
         if isStrict { keys.append("strict") }
         if approvals > 0 { keys.append("approvals") }
         if evidence != "any" { keys.append("evidence: \(evidence)") }
-        if gates.contains(where: { if case .expression = $0 { false } else { true } }) { keys.append("gate: run or data") }
+        if gates.contains(where: { if case .expression = $0 { false } else { true } }) {
+            keys.append("gate: run or data")
+        }
         if watch != nil { keys.append("watch") }
         if nightly != nil { keys.append("nightly") }
         if track != nil { keys.append("track") }

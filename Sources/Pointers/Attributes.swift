@@ -35,7 +35,8 @@ public struct Attributes {
         if gone.isEmpty { return [] }
         let heads = Set(gone.map { Self.escaped($0) })
         let kept = try lines().filter { line in
-            !(line.contains("filter=lfs") && line.split(separator: " ").first.map { heads.contains(String($0)) } ?? false)
+            !(line.contains("filter=lfs")
+                && line.split(separator: " ").first.map { heads.contains(String($0)) } ?? false)
         }
         try Files.replace(file, with: kept.joined(separator: "\n").utf8)
         return gone

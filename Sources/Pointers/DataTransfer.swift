@@ -75,7 +75,11 @@ public struct DataTransfer: Sendable {
             try store.checkOut(
                 item.pointer.digest, size: item.pointer.size, to: item.file, executable: item.executable)
         }
-        if !waiting.isEmpty { _ = try await repository.git.attempt(["update-index", "-q", "--refresh"]) }
+        // A plain refresh trusts the size in the index; named paths are looked at anew, through the filter.
+        if !waiting.isEmpty {
+            let paths = waiting.map { $0.path + "\0" }.joined()
+            try await repository.git.run(["update-index", "-q", "-z", "--stdin"], input: Array(paths.utf8))
+        }
         return waiting.map(\.path)
     }
 

@@ -1,5 +1,5 @@
-public import GitKit
 internal import Base
+public import GitKit
 
 /// Finds pointers in trees without reading what cannot be one.
 public struct PointerScan: Sendable {

@@ -25,7 +25,8 @@ struct RunList: ParsableCommand {
         let repository = try Repository.current()
         try NotesSync(repository).mergeFetched()
         let log = RunLog(repository)
-        let runs = try all ? Array(log.all().prefix(limit)) : log.history(from: repository.resolve("HEAD"), limit: limit)
+        let runs =
+            try all ? Array(log.all().prefix(limit)) : log.history(from: repository.resolve("HEAD"), limit: limit)
         if json.isOn {
             for run in runs { print(run.json) }
         } else if runs.isEmpty {

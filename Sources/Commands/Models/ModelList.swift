@@ -33,7 +33,8 @@ struct ModelList: ParsableCommand {
             for (stage, assignments) in model.stages.sorted(by: { $0.key < $1.key }) {
                 for assignment in assignments.prefix(all ? .max : 1) {
                     table.add([
-                        "\(model.name)", latest, stage, model.version(at: assignment.commit).map { "\($0.version)" } ?? "",
+                        "\(model.name)", latest, stage,
+                        model.version(at: assignment.commit).map { "\($0.version)" } ?? "",
                         assignment.commit.short, assignment.time.minutes, assignment.by ?? "",
                     ])
                 }

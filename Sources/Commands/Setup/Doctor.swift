@@ -41,12 +41,16 @@ struct Doctor: AsyncParsableCommand {
                 report(try installer.isInstalled(hook), "hook \(hook) in \(installer.directory)", "run `git ml init`")
             }
             let missing = try await GitSettings(repository: repository).missing()
-            report(missing.isEmpty, "options of filter, notes and fetch", "missing: \(missing.joined(separator: ", ")); run `git ml init`")
+            report(
+                missing.isEmpty, "options of filter, notes and fetch",
+                "missing: \(missing.joined(separator: ", ")); run `git ml init`")
             await checkData(repository, project, report)
         }
         for (stage, settings) in project.stages.sorted(by: { $0.key < $1.key }) {
             if !settings.unsupported.isEmpty {
-                report(false, "stage \(stage)", "this version cannot check: \(settings.unsupported.joined(separator: ", "))")
+                report(
+                    false, "stage \(stage)",
+                    "this version cannot check: \(settings.unsupported.joined(separator: ", "))")
             }
             if settings.deploy?.kind == "local" {
                 report(ChildProcess.find("python3") != nil, "stage \(stage) needs python3", "install Python 3")
@@ -58,7 +62,8 @@ struct Doctor: AsyncParsableCommand {
         if findings > 0 { throw ExitCode(1) }
     }
 
-    private func checkData(_ repository: Repository, _ project: Project, _ report: (Bool, String, String) -> Void) async {
+    private func checkData(_ repository: Repository, _ project: Project, _ report: (Bool, String, String) -> Void) async
+    {
         guard let remotes = try? repository.remotes(), !remotes.isEmpty else {
             return report(true, "no remote yet: data stays here", "")
         }

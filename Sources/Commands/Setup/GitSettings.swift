@@ -54,7 +54,9 @@ struct GitSettings {
         for (key, value) in wanted where try await local(key) != [value] { missing.append(key) }
         for remote in try repository.remotes() {
             let present = try await local("remote.\(remote).fetch")
-            if !NotesSync.fetchSpecs(remote).allSatisfy({ present.contains($0) }) { missing.append("remote.\(remote).fetch") }
+            if !NotesSync.fetchSpecs(remote).allSatisfy({ present.contains($0) }) {
+                missing.append("remote.\(remote).fetch")
+            }
         }
         return missing
     }

@@ -46,7 +46,9 @@ struct Init: AsyncParsableCommand {
             changes.append("set \(key) = \(value)")
         }
         if runner {
-            changes += try await HookInstaller(repository).install(HookInstaller.serverHooks).map { "installed the hook \($0)" }
+            changes += try await HookInstaller(repository).install(HookInstaller.serverHooks).map {
+                "installed the hook \($0)"
+            }
         }
         for change in changes.isEmpty ? ["Everything was in place."] : changes { print(change) }
     }

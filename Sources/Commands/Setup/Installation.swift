@@ -8,7 +8,9 @@ enum Installation {
         var buffer = [CChar](repeating: 0, count: 4096)
         #if os(Linux)
         let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
-        if count > 0 { return FilePath(String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)) }
+        if count > 0 {
+            return FilePath(String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self))
+        }
         #endif
         return FilePath(CommandLine.arguments.first ?? "git-ml")
     }()
@@ -21,7 +23,9 @@ enum Installation {
         if Files.exists(installed.appending("hooks")) { return installed }
         var folder = program.removingLastComponent()
         while !folder.isEmpty, folder != "/" {
-            if Files.exists(folder.appending("Package.swift")), Files.exists(folder.appending("hooks")) { return folder }
+            if Files.exists(folder.appending("Package.swift")), Files.exists(folder.appending("hooks")) {
+                return folder
+            }
             folder = folder.removingLastComponent()
         }
         throw InstallationFailure(program: program.string)

@@ -23,7 +23,9 @@ struct Track: ParsableCommand {
             return
         }
         let new = try attributes.add(patterns)
-        for pattern in patterns { print(new.contains(pattern) ? "tracking \(pattern)" : "\(pattern) was tracked already") }
+        for pattern in patterns {
+            print(new.contains(pattern) ? "tracking \(pattern)" : "\(pattern) was tracked already")
+        }
     }
 }
 
@@ -40,7 +42,9 @@ struct Untrack: ParsableCommand {
     func run() throws {
         let attributes = Attributes(workTree: try Repository.current().requireWorkTree())
         let gone = try attributes.remove(patterns)
-        for pattern in patterns { print(gone.contains(pattern) ? "no longer tracking \(pattern)" : "\(pattern) was not tracked") }
+        for pattern in patterns {
+            print(gone.contains(pattern) ? "no longer tracking \(pattern)" : "\(pattern) was not tracked")
+        }
     }
 }
 

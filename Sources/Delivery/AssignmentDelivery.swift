@@ -1,0 +1,214 @@
+internal import Base
+internal import GitKit
+internal import Images
+internal import Models
+internal import Pointers
+internal import Runs
+internal import Storage
+internal import SystemPackage
+
+/// Delivers one assignment, step by step; each step is an event line as soon as it has ended.
+struct AssignmentDelivery {
+    let repository: Repository
+    let places: Runner.Places
+    let policy: Project
+    let policyCommit: ObjectID
+    let model: ModelEntry
+    let stage: String
+    let assignment: Assignment
+    let log: DeliveryLog
+    let say: @Sendable (String) -> Void
+
+    private let id = UUIDv7()
+
+    init(
+        repository: Repository, places: Runner.Places, policy: Project, policyCommit: ObjectID, model: ModelEntry,
+        stage: String, assignment: Assignment, log: DeliveryLog, say: @escaping @Sendable (String) -> Void
+    ) {
+        self.repository = repository
+        self.places = places
+        self.policy = policy
+        self.policyCommit = policyCommit
+        self.model = model
+        self.stage = stage
+        self.assignment = assignment
+        self.log = log
+        self.say = say
+    }
+
+    /// Runs the steps; what went wrong is recorded as the delivery's result.
+    func deliver() async {
+        say("delivering \(assignment.tag) (\(assignment.commit.short))")
+        do {
+            let target = try await steps()
+            try record("end", status: "succeeded", [("target", .string(target))])
+            say("\(assignment.tag) is served at \(target)")
+        } catch {
+            let isRefusal = error is Refusal
+            do {
+                try record("end", status: isRefusal ? "refused" : "failed", reason: "\(error)")
+            } catch let second {
+                say("the result could not be recorded: \(second)")
+            }
+            say("\(assignment.tag) \(isRefusal ? "refused" : "failed"): \(error)")
+            for hint in (error as? any Failure)?.hints ?? [] { say("hint: \(hint)") }
+        }
+    }
+
+    private func steps() async throws -> String {
+        let settings = try await step("verify") { try verify() }
+        try await step("fetch") { try await fetch() }
+        try await step("gates") { try gates(settings.stage) }
+        let package = try await step("package") {
+            try await ModelPackage(
+                repository: repository, places: places, model: model, settings: settings.model,
+                commit: assignment.commit, registry: policy.registry
+            ).build(say: say)
+        }
+        try record(
+            "step", step: "push", status: "succeeded",
+            [("digest", .string("\(package.image.manifest.digest)")), ("image", .string(package.reference))])
+        switch settings.stage.deploy?.kind {
+        case nil: return package.reference
+        case "command": return try await step("deploy") { try await runCommand(settings.stage, package) }
+        default: return try await serve(settings.stage, package)
+        }
+    }
+
+    /// Runs one step and records how it ended.
+    private func step<T>(_ name: String, _ body: () async throws -> T) async throws -> T {
+        do {
+            let result = try await body()
+            try record("step", step: name, status: "succeeded")
+            say("  \(name): done")
+            return result
+        } catch {
+            try record("step", step: name, status: error is Refusal ? "refused" : "failed", reason: "\(error)")
+            throw error
+        }
+    }
+
+    private func record(
+        _ kind: String, step: String? = nil, status: String, reason: String? = nil, _ more: [(String, JSON)] = []
+    ) throws {
+        var members: [JSON.Member] = [
+            JSON.Member("t", .string(Timestamp.now().description)), JSON.Member("delivery", .string(id.description)),
+            JSON.Member("ev", .string(kind)), JSON.Member("model", .string("\(model.name)")),
+            JSON.Member("stage", .string(stage)),
+            JSON.Member("counter", assignment.counter.map { .int(Int64($0)) } ?? .null),
+            JSON.Member("tag", .string(assignment.tagID.hex)),
+        ]
+        if let step { members += [JSON.Member("step", .string(step)), JSON.Member("try", 1)] }
+        members.append(JSON.Member("status", .string(status)))
+        members += more.map { JSON.Member($0.0, $0.1) }
+        members.append(JSON.Member("reason", .optional(reason)))
+        try log.add(JSON.object(members).description, on: assignment.commit, message: "delivery: \(assignment.tag)")
+    }
+
+    // MARK: - Steps
+
+    private func verify() throws -> (model: ModelSettings, stage: StageSettings) {
+        guard let settings = policy.models[model.name] else {
+            throw Refusal("\(Project.fileName) on the protected branch names no model “\(model.name)”")
+        }
+        guard let stage = policy.stage(stage, of: model.name) else {
+            throw Refusal("\(Project.fileName) on the protected branch names no stage “\(stage)”")
+        }
+        guard stage.unsupported.isEmpty else {
+            throw Refusal(
+                "the stage asks for what this version cannot check: \(stage.unsupported.joined(separator: ", "))")
+        }
+        if let object = try? repository.tag(assignment.tagID), object.name != assignment.tag {
+            throw Refusal("the tag object says “\(object.name)”, but lies at “\(assignment.tag)”")
+        }
+        if stage.requiresReachable, try !repository.isAncestor(assignment.commit, of: policyCommit) {
+            throw Refusal("the commit \(assignment.commit.short) is not on the protected branch")
+        }
+        guard try repository.entry(settings.path, in: assignment.commit) != nil else {
+            throw Refusal("the model file \(settings.path) is not in the commit \(assignment.commit.short)")
+        }
+        return (settings, stage)
+    }
+
+    /// Brings the model's bytes, and only those.
+    private func fetch() async throws {
+        guard let path = policy.models[model.name]?.path else { return }
+        let pointers = try PointerScan(repository).pointers(in: assignment.commit).filter {
+            $0.path == path || $0.path.hasPrefix(path + "/")
+        }
+        let remote = try policy.data.objectRemote(gitRemote: repository.commonDirectory.string)
+        try await DataTransfer(repository, store: repository.contentStore, remote: remote)
+            .fetch(pointers.map(\.pointer))
+    }
+
+    private func gates(_ settings: StageSettings) throws {
+        let served = try log.all().first {
+            $0.model == "\(model.name)" && $0.stage == stage && $0.status == "succeeded"
+        }
+        let results = try GateCheck(RunLog(repository)).check(
+            settings, candidate: assignment.commit, current: served?.commit)
+        for result in results { say("  \(result.line)") }
+        let failed = results.filter { !$0.isPassed }
+        guard failed.isEmpty else {
+            throw Refusal(failed.map { "gate \($0.text): \($0.detail)" }.joined(separator: "; "))
+        }
+    }
+
+    private func runCommand(_ settings: StageSettings, _ package: BuiltPackage) async throws -> String {
+        guard let words = settings.deploy?.command, let program = words.first else {
+            throw Refusal("deploy: to: command needs run: [program, …]")
+        }
+        let environment: [String: String?] = [
+            "GIT_ML_MODEL": "\(model.name)", "GIT_ML_STAGE": stage, "GIT_ML_VERSION": package.version,
+            "GIT_ML_COMMIT": assignment.commit.hex, "GIT_ML_IMAGE": package.reference,
+            "GIT_ML_DIGEST": "\(package.image.manifest.digest)",
+        ]
+        let result = try await ChildProcess.check(
+            program, Array(words.dropFirst()), in: places.state, environment: environment)
+        if !result.trimmed.isEmpty { say(result.trimmed) }
+        return "command:\(program)"
+    }
+
+    private func serve(_ settings: StageSettings, _ package: BuiltPackage) async throws -> String {
+        let target = LocalTarget(
+            directory: places.state.appending("local").appending(LocalTarget.name(model.name.description, stage)),
+            program: places.program)
+        let candidate = try await step("deploy") {
+            try await target.start(
+                package, within: settings.probe.within,
+                release: LocalTarget.Release(
+                    model: "\(model.name)", version: package.version, revision: assignment.commit.hex))
+        }
+        do {
+            try await step("probe") { try await probe(settings.probe, candidate, package) }
+            let address = try await step("promote") {
+                try await target.promote(candidate, host: settings.deploy?.host ?? "", port: settings.deploy?.port ?? 0)
+            }
+            return address
+        } catch {
+            target.discard(candidate)
+            throw error
+        }
+    }
+
+    private func probe(_ settings: StageSettings.Probe, _ candidate: LocalTarget.Candidate, _ package: BuiltPackage)
+        async throws
+    {
+        let request = try settings.request.map { path in
+            guard let text = try repository.file(path, in: policyCommit) else {
+                throw Refusal("the golden request \(path) is not on the protected branch")
+            }
+            return try GoldenRequest(JSON.parse(text), path: path)
+        }
+        try await Probe(path: settings.path, request: request, revision: assignment.commit.hex)
+            .check(port: candidate.port)
+    }
+}
+
+/// Policy said no: nothing was built or changed because of it.
+struct Refusal: Failure, Equatable {
+    let description: String
+    var kind: FailureKind { .user }
+
+    init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,102 @@
+public import Base
+public import GitKit
+
+/// One delivery: the fold of its event lines.
+public struct DeliveryRecord: Sendable {
+    /// One named step.
+    public struct Step: Sendable {
+        public let name: String
+        public let status: String
+        public let reason: String?
+        public let time: Timestamp
+        /// Since the step before.
+        public let seconds: Double
+    }
+
+    public let id: String
+    public let commit: ObjectID
+    public var model = ""
+    public var stage = ""
+    public var counter: Int?
+    public var tag = ""
+    public var status = "running"
+    public var reason: String?
+    public var digest: String?
+    public var image: String?
+    public var target: String?
+    public let started: Timestamp
+    public var ended: Timestamp?
+    public var steps: [Step] = []
+
+    /// One object as `git ml deliveries --json` prints it.
+    public var json: JSON {
+        [
+            "delivery": .string(id), "model": .string(model), "stage": .string(stage),
+            "counter": counter.map { .int(Int64($0)) } ?? .null, "commit": .string(commit.hex),
+            "status": .string(status), "reason": .optional(reason), "image": .optional(image),
+            "digest": .optional(digest), "target": .optional(target), "started": .string(started.description),
+            "seconds": ended.map { .number($0.seconds(since: started)) } ?? .null,
+            "steps": .array(
+                steps.map {
+                    [
+                        "step": .string($0.name), "try": 1, "status": .string($0.status),
+                        "seconds": .number($0.seconds), "reason": .optional($0.reason),
+                    ]
+                }),
+        ]
+    }
+}
+
+/// What happened to assignments, in `refs/notes/ml/deliveries`.
+public struct DeliveryLog: Sendable {
+    public static let ref = "refs/notes/ml/deliveries"
+
+    private let notes: Notes
+
+    public init(_ repository: Repository) { notes = Notes(Self.ref, in: repository) }
+
+    /// Adds event lines to a commit's note.
+    func add(_ line: String, on commit: ObjectID, message: String) throws {
+        try notes.add([commit: [line]], message: message)
+    }
+
+    /// All deliveries, latest first.
+    public func all() throws -> [DeliveryRecord] {
+        try notes.all().flatMap { Self.fold($0.value, on: $0.key) }.sorted { ($0.started, $0.id) > ($1.started, $1.id) }
+    }
+
+    /// The deliveries of one commit.
+    public func deliveries(of commit: ObjectID) throws -> [DeliveryRecord] {
+        Self.fold(try notes.lines(on: commit), on: commit)
+    }
+
+    private static func fold(_ lines: [String], on commit: ObjectID) -> [DeliveryRecord] {
+        var records: [String: DeliveryRecord] = [:]
+        for line in lines {
+            guard let event = try? JSON.parse(line), let time = event["t"]?.string.flatMap({ Timestamp($0) }),
+                let id = event["delivery"]?.string, let kind = event["ev"]?.string
+            else { continue }
+            var record = records[id] ?? DeliveryRecord(id: id, commit: commit, started: time)
+            record.model = event["model"]?.string ?? record.model
+            record.stage = event["stage"]?.string ?? record.stage
+            record.counter = event["counter"]?.int.map { Int($0) } ?? record.counter
+            record.tag = event["tag"]?.string ?? record.tag
+            record.digest = event["digest"]?.string ?? record.digest
+            record.image = event["image"]?.string ?? record.image
+            record.target = event["target"]?.string ?? record.target
+            if kind == "step" {
+                record.steps.append(
+                    DeliveryRecord.Step(
+                        name: event["step"]?.string ?? "", status: event["status"]?.string ?? "",
+                        reason: event["reason"]?.string, time: time,
+                        seconds: time.seconds(since: record.steps.last?.time ?? record.started)))
+            } else if kind == "end" {
+                record.status = event["status"]?.string ?? record.status
+                record.reason = event["reason"]?.string
+                record.ended = time
+            }
+            records[id] = record
+        }
+        return Array(records.values)
+    }
+}

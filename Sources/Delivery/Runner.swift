@@ -1,0 +1,68 @@
+internal import Base
+public import GitKit
+internal import Models
+public import SystemPackage
+
+/// Closes the gap between what tags and policy ask for and what has been delivered.
+///
+/// Whatever woke it, a pass does the same thing; running it again when nothing is to do changes nothing.
+public struct Runner: Sendable {
+    /// Where things are that a runner needs besides the repository.
+    public struct Places: Sendable {
+        /// Caches, releases, logs: `<repository>/ml` unless told otherwise.
+        public let state: FilePath
+        /// The folder with `serving/…`.
+        public let templates: FilePath
+        /// This program, to start the switch of local deployments.
+        public let program: FilePath
+
+        public init(state: FilePath, templates: FilePath, program: FilePath) {
+            self.state = state
+            self.templates = templates
+            self.program = program
+        }
+    }
+
+    private let repository: Repository
+    private let places: Places
+    private let say: @Sendable (String) -> Void
+
+    public init(_ repository: Repository, places: Places, say: @escaping @Sendable (String) -> Void) {
+        self.repository = repository
+        self.places = places
+        self.say = say
+    }
+
+    /// Delivers every assignment that is desired and has no result yet.
+    ///
+    /// One pass at a time for a state folder: another one waits; when one waits already, the next goes away, since
+    /// the waiting one will see what it would have seen.
+    public func pass() async throws {
+        guard let waiting = try FileLock.ifFree(places.state.appending("waiting.lock")) else { return }
+        let running = try FileLock.wait(places.state.appending("runner.lock"))
+        _ = consume waiting
+        try await deliverAll()
+        _ = consume running
+    }
+
+    private func deliverAll() async throws {
+        guard let policyCommit = try repository.head() else { return say("nothing is on the protected branch yet") }
+        guard let policy = try Project.at(policyCommit, in: repository) else {
+            return say("the protected branch has no \(Project.fileName)")
+        }
+        let registry = Registry(try repository.tags(), allowLight: policy.allowsLightTags)
+        for problem in registry.problems { say("ignored the tag \(problem.tag): \(problem.reason)") }
+        let log = DeliveryLog(repository)
+        for model in registry.models.values.sorted(by: { $0.name < $1.name }) {
+            for (stage, assignment) in model.desired.sorted(by: { $0.key < $1.key }) {
+                let done = try log.deliveries(of: assignment.commit)
+                    .contains { $0.tag == assignment.tagID.hex && $0.ended != nil }
+                if done { continue }
+                await AssignmentDelivery(
+                    repository: repository, places: places, policy: policy, policyCommit: policyCommit, model: model,
+                    stage: stage, assignment: assignment, log: log, say: say
+                ).deliver()
+            }
+        }
+    }
+}
