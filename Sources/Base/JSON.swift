@@ -20,6 +20,11 @@ public enum JSON: Hashable, Sendable {
             self.key = key
             self.value = value
         }
+
+        /// By the bytes of the keys: Swift's own order follows Unicode and may change with it.
+        static func precedes(_ a: Member, _ b: Member) -> Bool {
+            a.key.utf8.lexicographicallyPrecedes(b.key.utf8)
+        }
     }
 }
 
@@ -51,7 +56,7 @@ extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Express
 
     /// An object in the order of its keys.
     public static func sorted(_ values: [String: JSON]) -> JSON {
-        .object(values.sorted { $0.key < $1.key }.map { Member($0.key, $0.value) })
+        .object(values.map { Member($0.key, $0.value) }.sorted(by: Member.precedes))
     }
 }
 
@@ -129,7 +134,7 @@ extension JSON: CustomStringConvertible {
         switch self {
         case .array(let values): .array(values.map(\.sortedKeys))
         case .object(let members):
-            .object(members.sorted { $0.key < $1.key }.map { Member($0.key, $0.value.sortedKeys) })
+            .object(members.map { Member($0.key, $0.value.sortedKeys) }.sorted(by: Member.precedes))
         default: self
         }
     }

@@ -23,7 +23,11 @@ public struct GitML: AsyncParsableCommand {
             CommandGroup(name: "Data:", subcommands: [Track.self, Untrack.self, Pull.self]),
             CommandGroup(name: "Experiments:", subcommands: [Log.self, RunList.self, Show.self, Diff.self, Sync.self]),
             CommandGroup(name: "Models:", subcommands: [ModelList.self, Register.self, Stage.self, GateCommand.self]),
-            CommandGroup(name: "Plumbing:", subcommands: [FilterProcessCommand.self, Hook.self]),
+            CommandGroup(
+                name: "Delivery:",
+                subcommands: [RunnerCommand.self, Deliveries.self, Logs.self, Package.self, Local.self]),
+            CommandGroup(
+                name: "Plumbing:", subcommands: [FilterProcessCommand.self, Hook.self, SwitchCommand.self]),
         ])
 
     public init() {}

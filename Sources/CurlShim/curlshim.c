@@ -51,12 +51,23 @@ static size_t forward(char *bytes, size_t size, size_t count, void *user) {
     return receiver->receive(bytes, size * count, receiver->context);
 }
 
+// A body that was begun before the server asked for a login is sent again from its start.
+static int seek_file(void *file, curl_off_t offset, int origin) {
+    return fseeko(file, offset, origin) == 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
 int curlshim_perform(const curlshim_request *request, long *status, char *error) {
     pthread_once(&once, open_library);
     CURL *handle = is_open ? curl.easy_init() : NULL;
     if (!handle) {
         snprintf(error, 256, "libcurl cannot be opened");
         return -1;
+    }
+    FILE *upload = NULL;
+    if (request->upload_path && !(upload = fopen(request->upload_path, "rb"))) {
+        snprintf(error, 256, "%.200s cannot be read", request->upload_path);
+        curl.easy_cleanup(handle);
+        return -2;
     }
     struct curl_slist *headers = NULL;
     for (const char *const *header = request->headers; header && *header; header++)
@@ -70,6 +81,9 @@ int curlshim_perform(const curlshim_request *request, long *status, char *error)
     curl.easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
     curl.easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
     curl.easy_setopt(handle, CURLOPT_TIMEOUT_MS, request->timeout_ms);
+    curl.easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, 30L);
+    curl.easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl.easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, 60L);
     curl.easy_setopt(handle, CURLOPT_USERAGENT, "git-ml");
     curl.easy_setopt(handle, CURLOPT_ERRORBUFFER, error);
     curl.easy_setopt(handle, CURLOPT_HEADERFUNCTION, forward);
@@ -80,10 +94,21 @@ int curlshim_perform(const curlshim_request *request, long *status, char *error)
         curl.easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size);
         curl.easy_setopt(handle, CURLOPT_POSTFIELDS, request->body);
     }
+    if (upload) {
+        fseeko(upload, 0, SEEK_END);
+        curl.easy_setopt(handle, CURLOPT_INFILESIZE_LARGE, (curl_off_t)ftello(upload));
+        rewind(upload);
+        curl.easy_setopt(handle, CURLOPT_UPLOAD, 1L);
+        curl.easy_setopt(handle, CURLOPT_READDATA, upload);
+        curl.easy_setopt(handle, CURLOPT_UPLOAD_BUFFERSIZE, 1L << 20);
+        curl.easy_setopt(handle, CURLOPT_SEEKFUNCTION, seek_file);
+        curl.easy_setopt(handle, CURLOPT_SEEKDATA, upload);
+    }
     CURLcode code = curl.easy_perform(handle);
     curl.easy_getinfo(handle, CURLINFO_RESPONSE_CODE, status);
     if (code != CURLE_OK && !error[0]) snprintf(error, 256, "%s", curl.easy_strerror(code));
     curl.slist_free_all(headers);
     curl.easy_cleanup(handle);
+    if (upload) fclose(upload);
     return (int)code;
 }

@@ -5,6 +5,7 @@ internal import Models
 internal import Pointers
 internal import Runs
 internal import Storage
+internal import Synchronization
 internal import SystemPackage
 
 /// Delivers one assignment, step by step; each step is an event line as soon as it has ended.
@@ -17,14 +18,33 @@ struct AssignmentDelivery {
     let stage: String
     let assignment: Assignment
     let log: DeliveryLog
-    let say: @Sendable (String) -> Void
 
-    private let id = UUIDv7()
+    private let id: String
+    private let attempt: Int
+    private let tell: @Sendable (String) -> Void
+    private let spoken = Spoken()
 
+    /// What was said during the step that is going on: its log.
+    private final class Spoken: Sendable {
+        private let lines = Mutex<[String]>([])
+        func add(_ line: String) { lines.withLock { $0.append(line) } }
+        func take() -> [String] {
+            lines.withLock { lines in
+                defer { lines = [] }
+                return lines
+            }
+        }
+    }
+
+    /// A delivery that a runner left unfinished goes on under its name, with the next try.
     init(
         repository: Repository, places: Runner.Places, policy: Project, policyCommit: ObjectID, model: ModelEntry,
-        stage: String, assignment: Assignment, log: DeliveryLog, say: @escaping @Sendable (String) -> Void
+        stage: String, assignment: Assignment, log: DeliveryLog, unfinished: DeliveryRecord?,
+        say: @escaping @Sendable (String) -> Void
     ) {
+        id = unfinished?.id ?? UUIDv7().description
+        attempt = (unfinished?.steps.map(\.attempt).max() ?? 0) + 1
+        tell = say
         self.repository = repository
         self.places = places
         self.policy = policy
@@ -33,15 +53,21 @@ struct AssignmentDelivery {
         self.stage = stage
         self.assignment = assignment
         self.log = log
-        self.say = say
+    }
+
+    private func say(_ line: String) {
+        tell(line)
+        spoken.add(line)
     }
 
     /// Runs the steps; what went wrong is recorded as the delivery's result.
     func deliver() async {
         say("delivering \(assignment.tag) (\(assignment.commit.short))")
         do {
-            let target = try await steps()
-            try record("end", status: "succeeded", [("target", .string(target))])
+            let (target, package, image) = try await steps()
+            try record(
+                "end", status: "succeeded", digest: package.image.manifest.digest,
+                [("image", .string("\(image)")), ("target", .string(target))])
             say("\(assignment.tag) is served at \(target)")
         } catch {
             let isRefusal = error is Refusal
@@ -55,53 +81,80 @@ struct AssignmentDelivery {
         }
     }
 
-    private func steps() async throws -> String {
+    private func steps() async throws -> (target: String, package: BuiltPackage, image: ImageReference) {
         let settings = try await step("verify") { try verify() }
         try await step("fetch") { try await fetch() }
         try await step("gates") { try gates(settings.stage) }
-        let package = try await step("package") {
-            try await ModelPackage(
-                repository: repository, places: places, model: model, settings: settings.model,
-                commit: assignment.commit, registry: policy.registry
-            ).build(say: say)
+        let packaging = ModelPackage(
+            repository: repository, places: places, model: model, settings: settings.model, commit: assignment.commit)
+        let image = try packaging.destination(policy.registry)
+        let package = try await step("package") { try await packaging.build(for: image) { say("  " + $0) } }
+        let digest = package.image.manifest.digest
+        try await step("push", digest) {
+            let sent = try await packaging.push(package, to: image)
+            say("  \(image)" + (sent.isEmpty ? "" : ": \(sent.count) blob(s) sent"))
         }
-        try record(
-            "step", step: "push", status: "succeeded",
-            [("digest", .string("\(package.image.manifest.digest)")), ("image", .string(package.reference))])
-        switch settings.stage.deploy?.kind {
-        case nil: return package.reference
-        case "command": return try await step("deploy") { try await runCommand(settings.stage, package) }
-        default: return try await serve(settings.stage, package)
-        }
+        let target =
+            switch settings.stage.deploy?.kind {
+            case nil: "\(image)"
+            case "command":
+                try await step("deploy", digest) { try await runCommand(settings.stage, package, image) }
+            default: try await serve(settings.stage, package)
+            }
+        return (target, package, image)
     }
 
     /// Runs one step and records how it ended.
-    private func step<T>(_ name: String, _ body: () async throws -> T) async throws -> T {
+    private func step<T>(_ name: String, _ digest: Digest? = nil, _ body: () async throws -> T) async throws -> T {
         do {
             let result = try await body()
-            try record("step", step: name, status: "succeeded")
             say("  \(name): done")
+            try record("step", step: name, status: "succeeded", digest: digest, log: await keptLog())
             return result
         } catch {
-            try record("step", step: name, status: error is Refusal ? "refused" : "failed", reason: "\(error)")
+            let status = error is Refusal ? "refused" : "failed"
+            try record(
+                "step", step: name, status: status, digest: digest, log: await keptLog(), reason: "\(error)")
             throw error
         }
     }
 
+    /// Stores what was said since the last step; a log that cannot be kept stops nothing.
+    private func keptLog() async -> Digest? {
+        let lines = spoken.take()
+        guard !lines.isEmpty else { return nil }
+        do {
+            return try await KeptObjects(repository).add(
+                Array((lines.joined(separator: "\n") + "\n").utf8), remote: dataRemote())
+        } catch {
+            tell("the log of this step could not be kept: \(error)")
+            return nil
+        }
+    }
+
+    private func dataRemote() throws -> any ObjectRemote {
+        try policy.data.objectRemote(gitRemote: repository.commonDirectory.string)
+    }
+
     private func record(
-        _ kind: String, step: String? = nil, status: String, reason: String? = nil, _ more: [(String, JSON)] = []
+        _ kind: String, step: String? = nil, status: String, digest: Digest? = nil, log kept: Digest? = nil,
+        reason: String? = nil, _ more: [(String, JSON)] = []
     ) throws {
         var members: [JSON.Member] = [
-            JSON.Member("t", .string(Timestamp.now().description)), JSON.Member("delivery", .string(id.description)),
+            JSON.Member("t", .string(Timestamp.now().description)), JSON.Member("delivery", .string(id)),
             JSON.Member("ev", .string(kind)), JSON.Member("model", .string("\(model.name)")),
             JSON.Member("stage", .string(stage)),
             JSON.Member("counter", assignment.counter.map { .int(Int64($0)) } ?? .null),
             JSON.Member("tag", .string(assignment.tagID.hex)),
         ]
-        if let step { members += [JSON.Member("step", .string(step)), JSON.Member("try", 1)] }
-        members.append(JSON.Member("status", .string(status)))
-        members += more.map { JSON.Member($0.0, $0.1) }
+        if let step { members += [JSON.Member("step", .string(step)), JSON.Member("try", .int(Int64(attempt)))] }
+        members += [
+            JSON.Member("status", .string(status)), JSON.Member("digest", .optional(digest?.description)),
+            JSON.Member("fence", .null),
+        ]
+        if step != nil { members.append(JSON.Member("log", .optional(kept?.description))) }
         members.append(JSON.Member("reason", .optional(reason)))
+        members += more.map { JSON.Member($0.0, $0.1) }
         try log.add(JSON.object(members).description, on: assignment.commit, message: "delivery: \(assignment.tag)")
     }
 
@@ -136,8 +189,7 @@ struct AssignmentDelivery {
         let pointers = try PointerScan(repository).pointers(in: assignment.commit).filter {
             $0.path == path || $0.path.hasPrefix(path + "/")
         }
-        let remote = try policy.data.objectRemote(gitRemote: repository.commonDirectory.string)
-        try await DataTransfer(repository, store: repository.contentStore, remote: remote)
+        try await DataTransfer(repository, store: repository.contentStore, remote: dataRemote())
             .fetch(pointers.map(\.pointer))
     }
 
@@ -154,13 +206,13 @@ struct AssignmentDelivery {
         }
     }
 
-    private func runCommand(_ settings: StageSettings, _ package: BuiltPackage) async throws -> String {
+    private func runCommand(_ settings: StageSettings, _ package: BuiltPackage, _ image: ImageReference) async throws -> String {
         guard let words = settings.deploy?.command, let program = words.first else {
             throw Refusal("deploy: to: command needs run: [program, …]")
         }
         let environment: [String: String?] = [
             "GIT_ML_MODEL": "\(model.name)", "GIT_ML_STAGE": stage, "GIT_ML_VERSION": package.version,
-            "GIT_ML_COMMIT": assignment.commit.hex, "GIT_ML_IMAGE": package.reference,
+            "GIT_ML_COMMIT": assignment.commit.hex, "GIT_ML_IMAGE": "\(image)",
             "GIT_ML_DIGEST": "\(package.image.manifest.digest)",
         ]
         let result = try await ChildProcess.check(
@@ -173,15 +225,16 @@ struct AssignmentDelivery {
         let target = LocalTarget(
             directory: places.state.appending("local").appending(LocalTarget.name(model.name.description, stage)),
             program: places.program)
-        let candidate = try await step("deploy") {
+        let digest = package.image.manifest.digest
+        let candidate = try await step("deploy", digest) {
             try await target.start(
                 package, within: settings.probe.within,
                 release: LocalTarget.Release(
-                    model: "\(model.name)", version: package.version, revision: assignment.commit.hex))
+                    model: "\(model.name)", stage: stage, version: package.version, revision: assignment.commit.hex))
         }
         do {
-            try await step("probe") { try await probe(settings.probe, candidate, package) }
-            let address = try await step("promote") {
+            try await step("probe", digest) { try await probe(settings.probe, candidate, package) }
+            let address = try await step("promote", digest) {
                 try await target.promote(candidate, host: settings.deploy?.host ?? "", port: settings.deploy?.port ?? 0)
             }
             return address

@@ -6,11 +6,15 @@ public struct DeliveryRecord: Sendable {
     /// One named step.
     public struct Step: Sendable {
         public let name: String
+        /// 1, and one more each time a runner took the delivery up again.
+        public let attempt: Int
         public let status: String
         public let reason: String?
         public let time: Timestamp
         /// Since the step before.
         public let seconds: Double
+        /// What the step printed; content of ``KeptObjects``.
+        public let log: Digest?
     }
 
     public let id: String
@@ -39,7 +43,7 @@ public struct DeliveryRecord: Sendable {
             "steps": .array(
                 steps.map {
                     [
-                        "step": .string($0.name), "try": 1, "status": .string($0.status),
+                        "step": .string($0.name), "try": .int(Int64($0.attempt)), "status": .string($0.status),
                         "seconds": .number($0.seconds), "reason": .optional($0.reason),
                     ]
                 }),
@@ -70,6 +74,12 @@ public struct DeliveryLog: Sendable {
         Self.fold(try notes.lines(on: commit), on: commit)
     }
 
+    /// The delivery whose id begins so; nil when there is none, or more than one.
+    public func delivery(_ prefix: String) throws -> DeliveryRecord? {
+        let found = try all().filter { $0.id.hasPrefix(prefix) }
+        return found.count == 1 ? found.first : nil
+    }
+
     private static func fold(_ lines: [String], on commit: ObjectID) -> [DeliveryRecord] {
         var records: [String: DeliveryRecord] = [:]
         for line in lines {
@@ -87,9 +97,10 @@ public struct DeliveryLog: Sendable {
             if kind == "step" {
                 record.steps.append(
                     DeliveryRecord.Step(
-                        name: event["step"]?.string ?? "", status: event["status"]?.string ?? "",
+                        name: event["step"]?.string ?? "", attempt: event["try"]?.int.map { Int($0) } ?? 1, status: event["status"]?.string ?? "",
                         reason: event["reason"]?.string, time: time,
-                        seconds: time.seconds(since: record.steps.last?.time ?? record.started)))
+                        seconds: time.seconds(since: record.steps.last?.time ?? record.started),
+                        log: event["log"]?.string.flatMap { Digest($0) }))
             } else if kind == "end" {
                 record.status = event["status"]?.string ?? record.status
                 record.reason = event["reason"]?.string

@@ -1,37 +1,61 @@
-internal import Base
-internal import GitKit
-internal import Images
-internal import Models
+public import Base
+public import GitKit
+public import Images
+public import Models
 internal import Pointers
 internal import Storage
 internal import SystemPackage
 
-/// A packaged model.
-struct BuiltPackage {
-    let image: Image
+/// A packaged model, in a layout on this machine.
+public struct BuiltPackage: Sendable {
+    public let image: Image
     let layout: OCILayout
-    /// `oci:DIR:TAG`
-    let reference: String
-    let version: String
+    /// `v1.2.0`, or the commit's id where no version tag stands.
+    public let version: String
 }
 
 /// Turns a model at a commit into an image that serves it, from the object database and the content store alone.
-struct ModelPackage {
+public struct ModelPackage {
     let repository: Repository
     let places: Runner.Places
     let model: ModelEntry
     let settings: ModelSettings
     let commit: ObjectID
-    let registry: String?
 
-    func build(say: (String) -> Void) async throws -> BuiltPackage {
+    public init(
+        repository: Repository, places: Runner.Places, model: ModelEntry, settings: ModelSettings, commit: ObjectID
+    ) {
+        self.repository = repository
+        self.places = places
+        self.model = model
+        self.settings = settings
+        self.commit = commit
+    }
+
+    private var version: String { model.version(at: commit).map { "\($0.version)" } ?? commit.hex }
+
+    /// Where the image goes: a name below `registry`, by default in the layout of the runner's state.
+    public func destination(_ registry: String?) throws -> ImageReference {
+        let name = "\(model.name)".replacing(":", with: "..").replacing("/", with: ".")
+        let tag = version.replacing("+", with: "_")
+        guard let registry else { return .layout(places.state.appending("images"), tag: "\(name)-\(tag)") }
+        guard registry.hasPrefix("oci:") else {
+            return try ImageReference("\(registry)/\("\(model.name)".replacing(":", with: "/"))").tagged(tag)
+        }
+        let path = FilePath(String(registry.dropFirst(4)))
+        let folder = path.isAbsolute ? path : repository.gitDirectory.appending(path.components)
+        return .layout(folder, tag: "\(name)-\(tag)")
+    }
+
+    /// Builds the image: into the destination itself when that is a layout, else into the runner's own layout.
+    public func build(for destination: ImageReference, say: (String) -> Void) async throws -> BuiltPackage {
         guard settings.package.base == "scratch" else {
             throw ImageFailure.unsupported(reference: "base: \(settings.package.base)")
         }
-        let layout = OCILayout(try layoutFolder())
+        var layout = OCILayout(places.state.appending("images"))
+        if case .layout(let folder, _) = destination { layout = OCILayout(folder) }
         let builder = ImageBuilder(layout: layout, cache: places.state.appending("cache").appending("layers"))
         let time = try repository.commit(commit).committer.time
-        let version = model.version(at: commit).map { "\($0.version)" } ?? commit.hex
         var layers: [Layer] = []
         if let requirements = settings.package.requirements {
             let wheels = try await Dependencies(cache: places.state.appending("cache").appending("deps"))
@@ -40,7 +64,7 @@ struct ModelPackage {
                 try builder.layer(.dependencies, wheels.entries, key: wheels.key, time: Timestamp(seconds: 0)))
         }
         let (modelEntries, digest) = try self.modelEntries()
-        let code = try codeEntries(version: version, digest: digest)
+        let code = try codeEntries(digest: digest)
         layers.append(try builder.layer(.code, code, key: Self.key(of: code), time: time))
         layers.append(try builder.layer(.model, modelEntries, key: digest, time: Timestamp(seconds: 0)))
 
@@ -49,23 +73,22 @@ struct ModelPackage {
             "org.opencontainers.image.created": time.wholeSeconds, "org.opencontainers.image.title": "\(model.name)",
             "dev.git-ml.model": "\(model.name)", "dev.git-ml.model.oid": "\(digest)",
         ]
-        let name = Self.tag("\(model.name)-\(version)")
         let image = try builder.image(
             layers,
             ImageSettings(
                 created: time, entrypoint: ["python3", "/app/serve/server.py"],
                 environment: ["HOST=0.0.0.0", "PORT=8080"],
                 ports: [8080], labels: labels, annotations: labels),
-            as: name)
-        for layer in layers { say("  layer \(layer.kind.rawValue): \(ByteCount.format(layer.descriptor.size))") }
-        return BuiltPackage(image: image, layout: layout, reference: "oci:\(layout.root):\(name)", version: version)
+            as: destination.tag ?? "latest")
+        for layer in layers { say("layer \(layer.kind.rawValue): \(ByteCount.format(layer.descriptor.size))") }
+        return BuiltPackage(image: image, layout: layout, version: version)
     }
 
-    private func layoutFolder() throws -> FilePath {
-        guard let registry else { return places.state.appending("images") }
-        guard registry.hasPrefix("oci:") else { throw ImageFailure.unsupported(reference: registry) }
-        let path = FilePath(String(registry.dropFirst(4)))
-        return path.isAbsolute ? path : repository.gitDirectory.appending(path.components)
+    /// Sends what was built to its destination; returns the digests of what went over the wire.
+    public func push(_ package: BuiltPackage, to destination: ImageReference) async throws -> Set<Digest> {
+        guard case .registry(let host, let repository, let tag) = destination else { return [] }
+        return try await RegistryClient(host: host, repository: repository)
+            .push(package.image, from: package.layout, tag: tag ?? "latest")
     }
 
     private func file(_ path: String) throws -> [UInt8] {
@@ -117,7 +140,7 @@ struct ModelPackage {
         return (found.map(\.entry), .of(found.map { "\($0.digest) \($0.entry.path)\n" }.sorted().joined()))
     }
 
-    private func codeEntries(version: String, digest: Digest) throws -> [LayerEntry] {
+    private func codeEntries(digest: Digest) throws -> [LayerEntry] {
         let template = places.templates.appending("serving").appending(FilePath(settings.package.template).components)
         var entries = try Files.list(template).filter { $0.hasSuffix(".py") }.map { name in
             LayerEntry("app/serve/\(name)", .bytes(try Files.read(template.appending(name)) ?? []))
@@ -143,10 +166,5 @@ struct ModelPackage {
                     }
                 return "\(digest) \(entry.isExecutable) \(entry.path)\n"
             }.sorted().joined())
-    }
-
-    /// A name as OCI tags allow it: what they do not allow becomes `_` or `-`.
-    static func tag(_ text: String) -> String {
-        String(text.map { $0 == "+" ? "_" : ":/=".contains($0) ? "-" : $0 }.prefix(128))
     }
 }

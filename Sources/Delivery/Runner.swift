@@ -35,9 +35,15 @@ public struct Runner: Sendable {
 
     /// Delivers every assignment that is desired and has no result yet.
     ///
-    /// One pass at a time for a state folder: another one waits; when one waits already, the next goes away, since
-    /// the waiting one will see what it would have seen.
-    public func pass() async throws {
+    /// One pass at a time for a state folder. Another one waits; when one waits already, the next goes away, since
+    /// the waiting one will see what it would have seen. With `always` it waits in any case, and returns only when
+    /// nothing is pending.
+    public func pass(always: Bool = false) async throws {
+        if always {
+            let running = try FileLock.wait(places.state.appending("runner.lock"))
+            try await deliverAll()
+            return _ = consume running
+        }
         guard let waiting = try FileLock.ifFree(places.state.appending("waiting.lock")) else { return }
         let running = try FileLock.wait(places.state.appending("runner.lock"))
         _ = consume waiting
@@ -55,12 +61,11 @@ public struct Runner: Sendable {
         let log = DeliveryLog(repository)
         for model in registry.models.values.sorted(by: { $0.name < $1.name }) {
             for (stage, assignment) in model.desired.sorted(by: { $0.key < $1.key }) {
-                let done = try log.deliveries(of: assignment.commit)
-                    .contains { $0.tag == assignment.tagID.hex && $0.ended != nil }
-                if done { continue }
+                let before = try log.deliveries(of: assignment.commit).filter { $0.tag == assignment.tagID.hex }
+                if before.contains(where: { $0.ended != nil }) { continue }
                 await AssignmentDelivery(
                     repository: repository, places: places, policy: policy, policyCommit: policyCommit, model: model,
-                    stage: stage, assignment: assignment, log: log, say: say
+                    stage: stage, assignment: assignment, log: log, unfinished: before.last, say: say
                 ).deliver()
             }
         }

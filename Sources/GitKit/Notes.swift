@@ -1,5 +1,4 @@
 internal import Base
-internal import SystemPackage
 
 /// Sets of lines on commits, kept in a notes ref; the only thing that ever happens to a set is that it grows.
 ///
@@ -78,21 +77,8 @@ public struct Notes: Sendable {
         }
     }
 
-    /// Moves the ref to what `next` makes of its present value; nil leaves it alone.
     private func exclusively(_ next: (ObjectID?) throws -> ObjectID?) throws {
-        try FileLock.with(repository.mlDirectory.appending("notes.lock")) {
-            var tries = 0
-            while true {
-                let head = try repository.ref(ref)
-                guard let new = try next(head), new != head else { return }
-                do {
-                    return try repository.update(ref, from: head, to: new, reason: "git-ml")
-                } catch GitFailure.moved where tries < 50 {
-                    tries += 1
-                    usleep(UInt32.random(in: 1000...10_000))
-                }
-            }
-        }
+        try repository.move(ref, next)
     }
 
     private func write(_ lines: [String]) throws -> ObjectID {

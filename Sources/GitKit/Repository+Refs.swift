@@ -1,5 +1,6 @@
 internal import Base
 internal import CLibgit2
+internal import SystemPackage
 
 /// A ref and the object it points at.
 public struct Ref: Hashable, Sendable {
@@ -64,6 +65,26 @@ extension Repository {
                 throw GitFailure.moved(ref: name)
             }
             try Library.check("move \(name)") { code }
+        }
+    }
+
+    /// Moves one of our refs to what `next` makes of its present value; nil leaves it alone.
+    ///
+    /// Writers of one clone queue on a lock; against everybody else the ref moves by compare-and-swap, and `next` is
+    /// asked again when somebody was faster.
+    public func move(_ ref: String, _ next: (ObjectID?) throws -> ObjectID?) throws {
+        try FileLock.with(mlDirectory.appending("notes.lock")) {
+            var tries = 0
+            while true {
+                let head = try self.ref(ref)
+                guard let new = try next(head), new != head else { return }
+                do {
+                    return try update(ref, from: head, to: new, reason: "git-ml")
+                } catch GitFailure.moved where tries < 50 {
+                    tries += 1
+                    usleep(UInt32.random(in: 1000...10_000))
+                }
+            }
         }
     }
 

@@ -33,6 +33,9 @@ public struct ModelEntry: Sendable {
     /// The number that the model's next counted tag bears.
     public internal(set) var nextCounter = 1
 
+    /// A model that no tag speaks of yet.
+    public init(name: ModelName) { self.name = name }
+
     /// The highest version that is not deregistered.
     public var latest: Version? { versions.filter { !$0.isDeregistered }.max { $0.version < $1.version } }
 

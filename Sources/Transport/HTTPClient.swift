@@ -1,5 +1,6 @@
 public import Base
 internal import CurlShim
+public import SystemPackage
 
 /// An answer over HTTP.
 public struct HTTPResponse: Sendable {
@@ -25,18 +26,21 @@ public struct TransportFailure: Failure, Equatable {
 
 /// HTTP over libcurl.
 public enum HTTPClient {
-    /// Sends one request and waits for the whole answer; any status is an answer. Redirects are not followed.
+    /// What a request carries.
+    public enum Body: Sendable {
+        case none
+        case bytes([UInt8])
+        /// A file, streamed.
+        case file(FilePath)
+    }
+
+    /// Sends one request and waits for the whole answer.
     ///
-    /// - Parameters:
-    ///   - headers: By name.
-    ///   - body: Nil sends none.
-    ///   - timeout: For all of it.
-    ///   - limit: The most bytes of a body that are taken.
-    /// - Returns: The answer.
-    /// - Throws: ``TransportFailure`` when there is none.
+    /// Any status is an answer, and redirects are not followed. Without a `timeout`, only a transfer that stands still
+    /// for a minute is given up. A body of more than `limit` bytes is an error.
     public static func send(
-        _ method: String, _ url: String, headers: [String: String] = [:], body: [UInt8]? = nil,
-        timeout: Duration = .seconds(30), limit: Int = 64 << 20
+        _ method: String, _ url: String, headers: [String: String] = [:], body: Body = .none,
+        timeout: Duration? = .seconds(30), limit: Int = 64 << 20
     ) async throws -> HTTPResponse {
         // curl waits in its calls: a thread of its own keeps the cooperative pool free.
         let result = await withCheckedContinuation { continuation in
@@ -55,7 +59,7 @@ public enum HTTPClient {
     }
 
     private static func perform(
-        _ method: String, _ url: String, _ headers: [String: String], _ body: [UInt8]?, _ timeout: Duration,
+        _ method: String, _ url: String, _ headers: [String: String], _ body: Body, _ timeout: Duration?,
         _ limit: Int
     ) -> Result<HTTPResponse, TransportFailure> {
         let collector = Collector(limit: limit)
@@ -64,18 +68,28 @@ public enum HTTPClient {
         var pointers: [UnsafePointer<CChar>?] = lines.map { UnsafePointer($0) } + [nil]
         var error = [CChar](repeating: 0, count: 256)
         var status = 0
+        var bytes: [UInt8]?
+        var file: UnsafeMutablePointer<CChar>?
+        switch body {
+        case .none: break
+        case .bytes(let value): bytes = value
+        case .file(let path): file = strdup(path.string)
+        }
+        defer { free(file) }
+        let hasBytes = bytes != nil
         let code = pointers.withUnsafeMutableBufferPointer { pointers in
             method.withCString { method in
                 url.withCString { url in
-                    (body ?? []).withUnsafeBytes { bytes in
+                    (bytes ?? []).withUnsafeBytes { bytes in
                         var request = curlshim_request()
                         request.method = method
                         request.url = url
                         request.headers = UnsafePointer(pointers.baseAddress)
                         // An empty body is a body: curl must be told where it begins.
-                        request.body = body == nil ? nil : bytes.baseAddress ?? UnsafeRawPointer(url)
+                        request.body = !hasBytes ? nil : bytes.baseAddress ?? UnsafeRawPointer(url)
                         request.body_size = bytes.count
-                        request.timeout_ms = Int(timeout.inSeconds * 1000)
+                        request.upload_path = UnsafePointer(file)
+                        request.timeout_ms = Int((timeout?.inSeconds ?? 0) * 1000)
                         request.on_header = { bytes, count, context in
                             guard let bytes, let context else { return 0 }
                             let collector = Unmanaged<Collector>.fromOpaque(context).takeUnretainedValue()

@@ -18,6 +18,9 @@ enum Terminal {
     /// One line on standard error.
     static func error(_ line: String) { _ = try? FileDescriptor.standardError.writeAll((line + "\n").utf8) }
 
+    /// One line on standard output at once, for commands that go on for a while; `print` waits for a full buffer.
+    static func line(_ line: String) { _ = try? FileDescriptor.standardOutput.writeAll((safe(line) + "\n").utf8) }
+
     /// Text from a repository, with what would steer a terminal made visible.
     static func safe(_ text: String) -> String {
         String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 32 || $0.value == 127 ? "\u{fffd}" : $0 }))

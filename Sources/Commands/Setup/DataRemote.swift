@@ -3,6 +3,7 @@ internal import GitKit
 internal import Models
 internal import Pointers
 internal import Storage
+internal import SystemPackage
 
 /// Finds the data remote that goes with a git remote.
 struct DataRemote {
@@ -16,6 +17,12 @@ struct DataRemote {
 
     func resolve(_ remote: String) throws -> any ObjectRemote {
         try project.data.objectRemote(gitRemote: repository.setting("remote.\(remote).url"))
+    }
+
+    /// The same, in a bare repository its own folder.
+    func own() throws -> any ObjectRemote {
+        guard repository.workTree == nil else { return try resolve() }
+        return try project.data.objectRemote(gitRemote: repository.commonDirectory.string)
     }
 
     /// That of `origin`, else of the first remote.

@@ -15,6 +15,13 @@ enum Installation {
         return FilePath(CommandLine.arguments.first ?? "git-ml")
     }()
 
+    /// The folder this process was started in.
+    static let currentFolder: FilePath = {
+        var buffer = [CChar](repeating: 0, count: 4096)
+        guard getcwd(&buffer, buffer.count) != nil else { return "/" }
+        return FilePath(String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    }()
+
     /// The folder with `hooks` and `templates`: `$GIT_ML_SHARE`, else `share/git-ml` beside the binary's folder, else the
     /// package root above the binary.
     static func share() throws -> FilePath {
@@ -31,13 +38,14 @@ enum Installation {
         throw InstallationFailure(program: program.string)
     }
 
-    /// How hooks and the filter name this program: by its plain name where the PATH leads to it.
+    /// How hooks and the filter name this program: as the PATH leads to it, so that an upgrade behind a link is found,
+    /// else by its real path.
     static var command: String {
         guard let found = ChildProcess.find("git-ml") else { return program.string }
         var buffer = [CChar](repeating: 0, count: 4096)
         guard found.withPlatformString({ realpath($0, &buffer) }) != nil else { return program.string }
         let real = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        return real == program.string ? "git-ml" : program.string
+        return real == program.string ? found.string : program.string
     }
 }
 

@@ -15,7 +15,8 @@ typedef struct {
     const char *const *headers; // "Name: value", NULL at the end
     const void *body;           // NULL: none
     size_t body_size;
-    long timeout_ms;
+    const char *upload_path;    // NULL: none; else the file whose bytes are the body
+    long timeout_ms;            // for all of it; 0: only a transfer that stands still for a minute is ended
     curlshim_receive on_header;
     curlshim_receive on_body;
     void *context;

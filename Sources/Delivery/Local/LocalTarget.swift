@@ -31,6 +31,7 @@ public struct LocalTarget: Sendable {
 
     struct Release {
         let model: String
+        let stage: String
         let version: String
         let revision: String
     }
@@ -125,6 +126,7 @@ public struct LocalTarget: Sendable {
         let json: JSON = [
             "port": .int(Int64(candidate.port)), "pid": .int(Int64(candidate.process.id)),
             "began": .string(candidate.process.began), "digest": .string("\(candidate.digest)"),
+            "model": .string(candidate.release.model), "stage": .string(candidate.release.stage),
             "version": .string(candidate.release.version), "revision": .string(candidate.release.revision),
         ]
         try Files.replace(directory.appending("active.json"), with: "\(json)\n".utf8)
@@ -141,10 +143,47 @@ public struct LocalTarget: Sendable {
         if (try? active()) != candidate.process { candidate.process.signal(SIGTERM) }
     }
 
-    /// Ends the switch and the server.
-    public func stop() throws {
-        try process(in: "switch.json")?.signal(SIGTERM)
-        try active()?.signal(SIGTERM)
+    /// What is served from a runner's state folder, by folder name.
+    public static func all(state: FilePath, program: FilePath) throws -> [LocalTarget] {
+        let folder = state.appending("local")
+        return try Files.list(folder).map { LocalTarget(directory: folder.appending($0), program: program) }
+    }
+
+    /// What is known of the server that gets the traffic; nil when there never was one.
+    public func status() throws -> Status? {
+        guard let text = try Files.readText(directory.appending("active.json")), let json = try? JSON.parse(text),
+            let process = try active()
+        else { return nil }
+        let isSwitched = try self.process(in: "switch.json")?.isRunning == true
+        return Status(
+            model: json["model"]?.string ?? "", stage: json["stage"]?.string ?? "",
+            version: json["version"]?.string ?? "", revision: json["revision"]?.string ?? "",
+            address: try address(directory.appending("switch.json")), process: process.id,
+            isRunning: process.isRunning && isSwitched)
+    }
+
+    /// A stage as this machine serves it.
+    public struct Status: Sendable {
+        public let model: String
+        public let stage: String
+        public let version: String
+        public let revision: String
+        public let address: String?
+        public let process: Int32
+        public let isRunning: Bool
+    }
+
+    /// Ends the switch, lets the server finish what it has, and waits until both are gone.
+    ///
+    /// Returns false when neither ran.
+    public func stop() async throws -> Bool {
+        let running = try [process(in: "switch.json"), active()].compactMap { $0 }.filter(\.isRunning)
+        for process in running { process.signal(SIGTERM) }
+        for _ in 0..<150 where running.contains(where: \.isRunning) {
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        for process in running { process.signal(SIGKILL) }
+        return !running.isEmpty
     }
 
     private func active() throws -> ProcessIdentity? { try process(in: "active.json") }

@@ -1,0 +1,54 @@
+internal import ArgumentParser
+internal import Base
+internal import Delivery
+internal import GitKit
+internal import SystemPackage
+
+/// Which repository a runner works for, and where it keeps its state.
+struct RunnerOptions: ParsableArguments {
+    @Option(help: "The repository, on this machine; default: the one of this folder.")
+    var repo: String?
+
+    @Option(help: "Where caches, served releases and logs are kept; default: below the repository.")
+    var state: String?
+
+    func repository() throws -> Repository { try repo.map { try Repository(FilePath($0)) } ?? .current() }
+
+    func places(_ repository: Repository) throws -> Runner.Places {
+        var folder = state.map { FilePath($0) } ?? repository.mlDirectory.appending("runner")
+        if !folder.isAbsolute { folder = Installation.currentFolder.appending(folder.components) }
+        return Runner.Places(
+            state: folder, templates: try Installation.share().appending("templates"), program: Installation.program)
+    }
+}
+
+struct RunnerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "runner",
+        abstract: "Deliver what tags have staged",
+        discussion: """
+            Compares the tags and ml.yaml of the default branch with what has been delivered, and closes the gap:
+            verify, gates, package, push, deploy, probe. Hooks only wake it; running it again changes nothing.
+
+              $ git ml runner --once
+              $ git ml runner --once --wait --repo /srv/git/churn.git
+            """)
+
+    @Flag(help: "One pass over everything that is staged, then exit.")
+    var once = false
+
+    @Flag(help: "Wait for another runner to finish, and exit when nothing is pending.")
+    var wait = false
+
+    @OptionGroup var options: RunnerOptions
+
+    func validate() throws {
+        if !once { throw ValidationError("say --once: this version makes one pass and exits") }
+    }
+
+    func run() async throws {
+        let repository = try options.repository()
+        try await Runner(repository, places: options.places(repository)) { Terminal.line($0) }
+            .pass(always: wait)
+    }
+}

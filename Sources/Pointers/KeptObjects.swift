@@ -1,0 +1,69 @@
+public import Base
+public import GitKit
+public import Storage
+internal import SystemPackage
+
+/// Content that no pointer file names: logs, curves, manifests.
+///
+/// The bytes lie in `<common>/ml/objects`, because `git lfs prune` would delete them from git-lfs's own folder.
+/// `refs/ml/objects` lists each as a pointer text at `aa/bb/<oid>`, so that servers' garbage collectors see them.
+public struct KeptObjects: Sendable {
+    public static let ref = "refs/ml/objects"
+
+    private let repository: Repository
+    public let store: ContentStore
+
+    public init(_ repository: Repository) {
+        self.repository = repository
+        store = ContentStore(repository.mlDirectory.appending("objects"))
+    }
+
+    /// Stores bytes here and at the remote, and lists them; the same bytes again change nothing.
+    public func add(_ bytes: [UInt8], remote: any ObjectRemote) async throws -> Digest {
+        let content = ContentID(try store.insert(bytes), size: Int64(bytes.count))
+        try await remote.upload(content, from: store)
+        try list(Pointer(digest: content.digest, size: content.size))
+        return content.digest
+    }
+
+    /// The bytes of a listed content, brought from the remote when they are not here; nil when it is not listed.
+    public func read(_ digest: Digest, remote: any ObjectRemote) async throws -> [UInt8]? {
+        if let bytes = try Files.read(store.path(of: digest)) { return bytes }
+        let heads = try [Self.ref].compactMap { try repository.ref($0) } + repository.refs(below: "refs/ml/remotes/").map(\.target)
+        for head in heads {
+            guard let text = try repository.file(Self.path(digest), in: head),
+                let pointer = try? Pointer.parse(text, path: digest.hex)
+            else { continue }
+            try await remote.download(ContentID(digest, size: pointer.size), to: store)
+            return try Files.read(store.path(of: digest))
+        }
+        return nil
+    }
+
+    private static func path(_ digest: Digest) -> String {
+        "\(digest.hex.prefix(2))/\(digest.hex.dropFirst(2).prefix(2))/\(digest.hex)"
+    }
+
+    private func list(_ pointer: Pointer) throws {
+        let parts = Self.path(pointer.digest).split(separator: "/").map(String.init)
+        try repository.move(Self.ref) { head in
+            if let head, try repository.entry(Self.path(pointer.digest), in: head) != nil { return nil }
+            let blob = try repository.write(.blob, Array(pointer.text.utf8))
+            let root = try head.map { try repository.commit($0).tree }
+            let tree = try adding(TreeEntry(parts[2], .file, blob), at: parts.dropLast()[...], to: root)
+            return try repository.writeCommit(
+                tree: tree, parents: head.map { [$0] } ?? [], by: repository.user(), message: "objects: add\n")
+        }
+    }
+
+    private func adding(_ entry: TreeEntry, at folders: ArraySlice<String>, to tree: ObjectID?) throws -> ObjectID {
+        var entries = try tree.map { try repository.tree($0).entries } ?? []
+        var new = entry
+        if let folder = folders.first {
+            let below = entries.first { $0.name == folder }?.id
+            new = TreeEntry(folder, .directory, try adding(entry, at: folders.dropFirst(), to: below))
+        }
+        entries.removeAll { $0.name == new.name }
+        return try repository.write(Tree(entries + [new]))
+    }
+}
