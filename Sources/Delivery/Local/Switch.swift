@@ -20,7 +20,11 @@ public struct Switch: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.autoRead, value: false)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelInitializer { inbound in Self.connect(inbound, active: active, tries: 20) }
+            .childChannelInitializer { inbound in
+                inbound.eventLoop.makeCompletedFuture {
+                    try inbound.pipeline.syncOperations.addHandler(Connector(active: active))
+                }
+            }
             .bind(host: host, port: port).get()
         let bound = server.localAddress?.port ?? port
         let me = ProcessIdentity(getpid())
@@ -31,27 +35,48 @@ public struct Switch: Sendable {
         try Files.replace(directory.appending("switch.json"), with: "\(json)\n".utf8)
         try await server.closeFuture.get()
     }
+}
 
-    /// Connects a client to the active server; tries again for a moment when that one is just going away.
-    private static func connect(_ inbound: any Channel, active: FilePath, tries: Int) -> EventLoopFuture<Void> {
-        let loop = inbound.eventLoop
+/// Connects a client that has just come to the active server; nothing is read from it until that has been done.
+private final class Connector: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let active: FilePath
+
+    init(active: FilePath) { self.active = active }
+
+    func channelActive(context: ChannelHandlerContext) { connect(context.channel, tries: 40) }
+
+    /// Tries again for a moment when the active server is just going away.
+    private func connect(_ inbound: any Channel, tries: Int) {
         let port = (try? Files.readText(active)).flatMap { $0 }.flatMap { try? JSON.parse($0)["port"]?.int }
-        let attempt = ClientBootstrap(group: loop)
+        let attempt = ClientBootstrap(group: inbound.eventLoop)
             .channelOption(.autoRead, value: false)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .connectTimeout(.seconds(5))
             .connect(host: "127.0.0.1", port: Int(port ?? 0))
-        return attempt.flatMapThrowing { outbound in
-            let (a, b) = Glue.pair()
+        attempt.assumeIsolated().whenComplete { result in
+            switch result {
+            case .success(let outbound): Self.join(inbound, outbound)
+            case .failure where tries > 0 && inbound.isActive:
+                inbound.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(50)) {
+                    self.connect(inbound, tries: tries - 1)
+                }
+            case .failure: inbound.close(promise: nil)
+            }
+        }
+    }
+
+    private static func join(_ inbound: any Channel, _ outbound: any Channel) {
+        let (a, b) = Glue.pair()
+        do {
             try inbound.pipeline.syncOperations.addHandler(a)
             try outbound.pipeline.syncOperations.addHandler(b)
-            inbound.setOption(.autoRead, value: true).whenComplete { _ in inbound.read() }
-            outbound.setOption(.autoRead, value: true).whenComplete { _ in outbound.read() }
-        }.flatMapError { error in
-            guard tries > 0 else { return loop.makeFailedFuture(error) }
-            return loop.scheduleTask(in: .milliseconds(50)) {}.futureResult
-                .flatMap { connect(inbound, active: active, tries: tries - 1) }
+        } catch {
+            inbound.close(promise: nil)
+            return outbound.close(promise: nil)
         }
+        for channel in [inbound, outbound] { channel.setOption(.autoRead, value: true).whenFailure { _ in } }
     }
 }
 
