@@ -9,7 +9,10 @@ SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # What building needs, and what the tests need besides.
 BUILD_PACKAGES = libgit2-dev libcurl4-openssl-dev pkg-config
-TEST_PACKAGES = git git-lfs curl ca-certificates python3 python3-venv
+TEST_PACKAGES = git git-lfs curl ca-certificates python3 python3-venv docker-registry skopeo umoci
+# Python with what the end-to-end tests train and serve.
+VENV = .build/python
+REQUIREMENTS = Tests/Demo/project/requirements.txt
 
 .PHONY: help deps build install uninstall test demo bench format lint clean
 
@@ -26,6 +29,12 @@ deps: ## install the packages that are missing
 	  echo "Installing:" $$missing; \
 	  $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
 
+$(VENV)/done: $(REQUIREMENTS)
+	@echo "Installing into $(VENV):" $$(cat $(REQUIREMENTS))
+	@python3 -m venv $(VENV)
+	@$(VENV)/bin/python3 -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)
+	@touch $@
+
 build: deps ## build the release binary: static, stripped
 	$(BUILD) --product git-ml
 	strip $(BINARY)
@@ -34,18 +43,21 @@ install: build ## install below PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/git-ml
 	install -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/git-ml
 	cp -R hooks templates $(SHARE)/git-ml/
+	install -d $(SHARE)/man/man1
+	$(BINARY) manual > $(SHARE)/man/man1/git-ml.1
 	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
 	$(BINARY) --generate-completion-script bash > $(SHARE)/bash-completion/completions/git-ml
 	$(BINARY) --generate-completion-script zsh > $(SHARE)/zsh/site-functions/_git-ml
 	$(BINARY) --generate-completion-script fish > $(SHARE)/fish/vendor_completions.d/git-ml.fish
 
 uninstall: ## remove what install has put there
-	rm -rf $(DESTDIR)$(PREFIX)/bin/git-ml $(SHARE)/git-ml $(SHARE)/bash-completion/completions/git-ml \
+	rm -rf $(DESTDIR)$(PREFIX)/bin/git-ml $(SHARE)/git-ml $(SHARE)/man/man1/git-ml.1 \
+	  $(SHARE)/bash-completion/completions/git-ml \
 	  $(SHARE)/zsh/site-functions/_git-ml $(SHARE)/fish/vendor_completions.d/git-ml.fish
 
-test: deps ## run all tests
-	swift build -c release --static-swift-stdlib --build-tests
-	swift test -c release --static-swift-stdlib --skip-build
+test: deps $(VENV)/done ## run all tests
+	swift build --build-tests
+	GIT_ML_TEST_PYTHON="$(abspath $(VENV))/bin" swift test --skip-build
 
 demo: build ## the main job, end to end (DIR=… chooses the folder, KEEP=1 keeps it)
 	@GIT_ML="$(abspath $(BINARY))" DIR="$(DIR)" KEEP="$(KEEP)" bash Tests/Demo/demo.sh
