@@ -20,6 +20,14 @@ let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let toml: Target.Dependency = .product(name: "TOMLKit", package: "TOMLKit")
 
+/// The tests of one part, and the parts below it that they use.
+func tests(_ part: String, _ others: String...) -> Target {
+    .testTarget(
+        name: part + "Tests",
+        dependencies: Set(["Base", "TestSupport", part] + others).sorted().map { .byName(name: $0) } + [system],
+        swiftSettings: settings)
+}
+
 let package = Package(
     name: "git-ml",
     products: [.executable(name: "git-ml", targets: ["git-ml"])],
@@ -62,19 +70,16 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(name: "git-ml", dependencies: ["Commands"], swiftSettings: settings),
         .target(name: "TestSupport", dependencies: ["Base", system], swiftSettings: settings),
-        .testTarget(name: "BaseTests", dependencies: ["Base", "TestSupport", system], swiftSettings: settings),
-        .testTarget(name: "GitKitTests", dependencies: ["GitKit", "TestSupport", system], swiftSettings: settings),
-        .testTarget(
-            name: "TransportTests", dependencies: ["Transport", "TestSupport", system], swiftSettings: settings),
-        .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport", system], swiftSettings: settings),
-        .testTarget(
-            name: "PointersTests", dependencies: ["Pointers", "TestSupport", system], swiftSettings: settings),
-        .testTarget(name: "RunsTests", dependencies: ["Runs", "TestSupport", system], swiftSettings: settings),
-        .testTarget(name: "ModelsTests", dependencies: ["Models", "TestSupport", system], swiftSettings: settings),
-        .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport", system], swiftSettings: settings),
-        .testTarget(
-            name: "DeliveryTests", dependencies: ["Delivery", "TestSupport", system], swiftSettings: settings),
-        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "Base", system], swiftSettings: settings),
+        tests("Base"),
+        tests("GitKit"),
+        tests("Transport"),
+        tests("Storage"),
+        tests("Pointers", "GitKit", "Storage"),
+        tests("Runs", "GitKit", "Pointers"),
+        tests("Models", "GitKit", "Runs"),
+        tests("Images"),
+        tests("Delivery", "Transport"),
+        .testTarget(name: "EndToEndTests", dependencies: ["Base", "TestSupport", system], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

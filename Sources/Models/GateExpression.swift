@@ -84,26 +84,29 @@ public struct GateExpression: Sendable, Equatable {
     ///   - values: The candidate's numbers, by `metrics.…` and `params.…`.
     ///   - current: Those of what is in the stage now; nil when nothing is: then what compares with it passes.
     public func evaluate(_ values: [String: Double], current: [String: Double]?) -> GateResult {
-        var sums: [Double] = []
-        for side in sides {
-            var sum = 0.0
-            for signed in side {
+        let names = sides.joined().compactMap { if case .name(let name) = $0.term { name } else { nil } }
+        // The candidate's own numbers first: one that is missing fails, whatever is in the stage.
+        for name in names where !name.hasPrefix("current.") && values[name]?.isNaN != false {
+            let state = values[name] == nil ? "missing" : "NaN"
+            return GateResult(text: text, isPassed: false, detail: "\(name) is \(state)")
+        }
+        var numbers = values
+        for name in names where name.hasPrefix("current.") {
+            guard let current else {
+                return GateResult(text: text, isPassed: true, detail: "nothing is in the stage yet")
+            }
+            guard let value = current[String(name.dropFirst(8))], !value.isNaN else {
+                return GateResult(text: text, isPassed: false, detail: "\(name) is missing or NaN")
+            }
+            numbers[name] = value
+        }
+        let sums = sides.map { side in
+            side.reduce(0.0) { sum, signed in
                 switch signed.term {
-                case .number(let number): sum += signed.sign * number
-                case .name(let name):
-                    let isCurrent = name.hasPrefix("current.")
-                    if isCurrent, current == nil {
-                        return GateResult(text: text, isPassed: true, detail: "nothing is in the stage yet")
-                    }
-                    let value = isCurrent ? current?[String(name.dropFirst(8))] : values[name]
-                    guard let value, !value.isNaN else {
-                        return GateResult(
-                            text: text, isPassed: false, detail: "\(name) is \(value == nil ? "missing" : "NaN")")
-                    }
-                    sum += signed.sign * value
+                case .number(let number): sum + signed.sign * number
+                case .name(let name): sum + signed.sign * (numbers[name] ?? .nan)
                 }
             }
-            sums.append(sum)
         }
         let (a, b) = (sums[0], sums[1])
         let passed =

@@ -1,0 +1,46 @@
+public import Base
+public import SystemPackage
+
+/// A real server for a test, on a port of its own; ended when the value goes.
+public final class BackgroundProcess: Sendable {
+    public let identity: ProcessIdentity
+    public let log: FilePath
+
+    /// Starts a program; `variables` are laid over this process's environment.
+    public init(_ program: FilePath, _ arguments: [String], log: FilePath, variables: [String: String] = [:]) throws {
+        self.log = log
+        let environment = Daemon.currentEnvironment().merging(variables) { $1 }
+        identity = ProcessIdentity(
+            try Daemon.start(program, arguments, environment: environment, log: log))
+    }
+
+    deinit { identity.signal(SIGKILL) }
+
+    /// Waits until the log holds a text, at most ten seconds, and returns the log.
+    public func waitForLog(_ text: String) async throws -> String {
+        for _ in 0..<200 {
+            let log = try Files.readText(log) ?? ""
+            if log.contains(text) { return log }
+            guard identity.isRunning else { break }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        throw Context("the server never said “\(text)”: \(try Files.readText(log) ?? "")", cause: CancellationError())
+    }
+}
+
+/// A TCP port of loopback that was free a moment ago.
+public func freePort() -> Int {
+    let handle = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(handle) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+            _ = bind(handle, pointer, size)
+            _ = getsockname(handle, pointer, &size)
+        }
+    }
+    return Int(UInt16(bigEndian: address.sin_port))
+}

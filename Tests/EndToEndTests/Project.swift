@@ -1,0 +1,60 @@
+import Base
+import SystemPackage
+import TestSupport
+
+/// A sandbox in which `git ml` is the program that was just built, and `python3` one with scikit-learn.
+struct Project {
+    let sandbox: Sandbox
+    var path: FilePath { sandbox.path }
+
+    init() throws { sandbox = try Sandbox(programs: [Places.programs, Places.python]) }
+
+    /// A bare remote with a runner, and a clone `work` of it that is set up.
+    static func withRemote() async throws -> Project {
+        let project = try Project()
+        try await project.sandbox.sh(
+            """
+            git init -q --bare remote.git
+            (cd remote.git && git ml init --bare --runner)
+            git init -q work
+            cd work
+            git remote add origin ../remote.git
+            git ml init
+            """)
+        return project
+    }
+
+    /// Runs `git ml …` in a folder and returns all that a person sees.
+    func ml(_ words: String..., in folder: String = "work", environment: [String: String?] = [:]) async throws -> Seen {
+        let result = try await sandbox.run("git", ["ml"] + words, in: folder, environment: environment)
+        return Seen(status: result.status, output: result.text, errors: result.errors)
+    }
+
+    /// Runs a shell line in a folder.
+    @discardableResult
+    func sh(_ line: String, in folder: String = "work") async throws -> String {
+        try await sandbox.sh(line, in: folder)
+    }
+
+    func text(_ path: String) throws -> String? { try Files.readText(self.path.appending(FilePath(path).components)) }
+
+    func write(_ path: String, _ text: String) throws { try sandbox.directory.write(path, text) }
+
+    /// A fresh `ml.yaml` in `work` with a model `m`.
+    func writeSettings(_ more: String = "") throws {
+        try write("work/ml.yaml", "version: 1\nmodels:\n  m: {path: models/m.bin}\n" + more)
+    }
+
+    /// Ends what the runner of the remote serves.
+    func stopServers() async {
+        _ = try? await ml("local", "--stop", "--repo", "remote.git", in: "")
+    }
+}
+
+/// Exit status, standard output and standard error of a command.
+struct Seen: Equatable, CustomStringConvertible {
+    let status: Int32
+    let output: String
+    let errors: String
+    var description: String { "status \(status)\n\(output)\n--- errors\n\(errors)" }
+}

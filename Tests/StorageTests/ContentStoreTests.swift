@@ -1,0 +1,93 @@
+import Base
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Storage
+
+struct ContentStoreTests {
+    private let folder: TemporaryDirectory
+    private let store: ContentStore
+
+    init() throws {
+        folder = try TemporaryDirectory()
+        store = ContentStore(folder.path.appending("store"))
+    }
+
+    @Test func `content lies where git-lfs keeps it`() throws {
+        let digest = try store.insert(Array("abc".utf8))
+        let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        #expect(digest.hex == hex)
+        #expect(try Files.readText(folder.path.appending(FilePath("store/ba/78/\(hex)").components)) == "abc")
+    }
+
+    @Test func `a producer that fails leaves nothing behind`() throws {
+        struct Stop: Error {}
+        #expect(throws: Stop.self) {
+            try store.insert { put in
+                try [UInt8](repeating: 1, count: 10).withUnsafeBytes { try put($0) }
+                throw Stop()
+            }
+        }
+        #expect(try Files.list(folder.path.appending("store").appending("incoming")).isEmpty)
+    }
+
+    @Test func `a copy whose bytes are not what they are said to be never gets in`() throws {
+        let file = try folder.write("file", "abd")
+        let digest = Digest.of("abc")
+        #expect(throws: StorageFailure.damaged(digest, place: file.string)) {
+            try store.insert(copyOf: file, as: digest, size: 3)
+        }
+        #expect(!store.contains(digest, size: 3))
+        #expect(try Files.list(store.root.appending("incoming")).isEmpty)
+    }
+
+    @Test func `a file of another size counts as absent and is replaced`() throws {
+        let digest = try store.insert(Array("abc".utf8))
+        try Files.replace(store.path(of: digest), with: "ab".utf8)
+        #expect(!store.contains(digest, size: 3))
+        try store.insert(Array("abc".utf8))
+        #expect(store.contains(digest, size: 3))
+    }
+}
+
+struct DirectoryRemoteTests {
+    private let folder: TemporaryDirectory
+    private let store: ContentStore
+    private let remote: DirectoryRemote
+
+    init() throws {
+        folder = try TemporaryDirectory()
+        store = ContentStore(folder.path.appending("store"))
+        remote = DirectoryRemote(folder.path.appending("remote"))
+    }
+
+    @Test func `what was sent comes back the same`() throws {
+        let content = ContentID(try store.insert(Array("abc".utf8)), size: 3)
+        #expect(remote.present([content]).isEmpty)
+        try remote.upload(content, from: store)
+        #expect(remote.present([content]) == [content])
+        let other = ContentStore(folder.path.appending("other"))
+        try remote.download(content, to: other)
+        #expect(try Files.readText(other.path(of: content.digest)) == "abc")
+    }
+
+    @Test func `bytes that rotted at the remote are refused`() throws {
+        let content = ContentID(try store.insert(Array("abc".utf8)), size: 3)
+        try remote.upload(content, from: store)
+        let place = ContentStore(folder.path.appending("remote")).path(of: content.digest)
+        try Files.replace(place, with: "abd".utf8)
+        let other = ContentStore(folder.path.appending("other"))
+        #expect(throws: StorageFailure.damaged(content.digest, place: place.string)) {
+            try remote.download(content, to: other)
+        }
+        #expect(!other.contains(content.digest, size: 3))
+    }
+
+    @Test func `what is not there is named with its place`() throws {
+        let content = ContentID(Digest.of("abc"), size: 3)
+        #expect(throws: StorageFailure.missing(content.digest, remote: remote.address)) {
+            try remote.download(content, to: store)
+        }
+    }
+}
