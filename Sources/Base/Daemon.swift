@@ -25,6 +25,10 @@ public enum Daemon {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, log.string, O_WRONLY | O_CREAT | O_APPEND, 0o644)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        // A pipe of the caller's that stayed open in there would keep whoever reads it waiting: git's push, for one.
+        for name in try Files.list("/dev/fd") {
+            if let handle = Int32(name), handle > 2 { _ = fcntl(handle, F_SETFD, FD_CLOEXEC) }
+        }
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)

@@ -96,7 +96,9 @@ private struct Parser {
             first != 48 || digits.utf8.dropFirst().first.map({ !(48...57).contains($0) }) ?? true
         {
             if let value = Int64(text) { return .int(value) }
-            if !text.utf8.contains(UInt8(ascii: "x")), let value = Double(text) { return .double(value) }
+            let hasDigitsAfterPoint = digits.split(separator: ".", omittingEmptySubsequences: false).dropFirst()
+                .allSatisfy { $0.utf8.first.map { (48...57).contains($0) } ?? false }
+            if hasDigitsAfterPoint, !text.utf8.contains(UInt8(ascii: "x")), let value = Double(text) { return .double(value) }
         }
         at = start
         throw failure("“\(text.prefix(40))” is no value")

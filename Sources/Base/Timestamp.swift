@@ -64,6 +64,7 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
             for _ in 0..<max(0, 6 - (units.count - 21)) { fraction *= 10 }
         }
         let days = Self.days(year, month, day)
+        guard Self.civil(days) == (year, month, day) else { return nil }  // the 30th of February
         microseconds = ((days * 24 + hour) * 60 + minute) * 60_000_000 + second * 1_000_000 + fraction
     }
 

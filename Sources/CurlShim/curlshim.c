@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 #include <curl/curl.h>
 
 static struct {
@@ -94,6 +95,7 @@ int curlshim_perform(const curlshim_request *request, long *status, char *error)
         curl.easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size);
         curl.easy_setopt(handle, CURLOPT_POSTFIELDS, request->body);
     }
+    if (strcmp(request->method, "HEAD") == 0) curl.easy_setopt(handle, CURLOPT_NOBODY, 1L);
     if (upload) {
         fseeko(upload, 0, SEEK_END);
         curl.easy_setopt(handle, CURLOPT_INFILESIZE_LARGE, (curl_off_t)ftello(upload));

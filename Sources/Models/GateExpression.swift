@@ -66,7 +66,7 @@ public struct GateExpression: Sendable, Equatable {
                 terms.append(SignedTerm(sign: current, term: .number(number)))
             } else if ["metrics.", "current.metrics.", "params."].contains(where: {
                 word.hasPrefix($0) && word.count > $0.count
-            }) {
+            }), !word.contains(where: { "+*()<>=!'\"".contains($0) }) {
                 terms.append(SignedTerm(sign: current, term: .name(String(word))))
             } else {
                 throw ParseFailure(

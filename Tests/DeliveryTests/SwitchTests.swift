@@ -51,7 +51,7 @@ struct SwitchTests {
 
     @Test func `servers are swapped under load without a failed request, and the old one ends by itself`() async throws {
         let (old, oldPort) = try await server("one")
-        let (_, newPort) = try await server("two")
+        let (new, newPort) = try await server("two")
         try activate(oldPort)
         let folder = sandbox.path
         let front = Task { try await Switch(directory: folder).run(host: "127.0.0.1", port: 0) }
@@ -87,5 +87,6 @@ struct SwitchTests {
         #expect(revisions.count > 100)
         for _ in 0..<100 where old.identity.isRunning { try await Task.sleep(for: .milliseconds(50)) }
         #expect(!old.identity.isRunning)
+        #expect(new.identity.isRunning)
     }
 }

@@ -25,6 +25,7 @@ struct HTTPClientTests {
                 elif self.path == "/away": self.answer(302, b"", Location="/ok")
                 elif self.path == "/large": self.answer(200, b"x" * 100000)
                 else: self.answer(200, b"hello", X_Test="yes")
+            do_HEAD = do_GET
             def do_PUT(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 self.answer(201, str(len(body)).encode() + b" " + self.headers.get("X-Key", "").encode())
@@ -62,6 +63,12 @@ struct HTTPClientTests {
         #expect(String(decoding: fromFile.body, as: UTF8.self) == "3000000 k")
         let empty = try await HTTPClient.send("POST", address + "/", body: .bytes([]))
         #expect(String(decoding: empty.body, as: UTF8.self) == "0 ")
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a HEAD request waits for no body`() async throws {
+        let answer = try await HTTPClient.send("HEAD", address + "/")
+        #expect(answer.status == 200)
+        #expect(answer.body.isEmpty)
     }
 
     @Test func `a redirect is an answer and not followed`() async throws {
