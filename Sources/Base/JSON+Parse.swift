@@ -98,7 +98,9 @@ private struct Parser {
             if let value = Int64(text) { return .int(value) }
             let hasDigitsAfterPoint = digits.split(separator: ".", omittingEmptySubsequences: false).dropFirst()
                 .allSatisfy { $0.utf8.first.map { (48...57).contains($0) } ?? false }
-            if hasDigitsAfterPoint, !text.utf8.contains(UInt8(ascii: "x")), let value = Double(text) { return .double(value) }
+            if hasDigitsAfterPoint, !text.utf8.contains(UInt8(ascii: "x")), let value = Double(text) {
+                return .double(value)
+            }
         }
         at = start
         throw failure("“\(text.prefix(40))” is no value")

@@ -250,18 +250,19 @@ public enum Spelling {
         return best.word
     }
 
-    /// The Levenshtein distance.
+    /// The number of letters to change, add, remove or swap with their neighbour ("optimal string alignment").
     static func distance(_ a: String, _ b: String) -> Int {
-        let a = Array(a), b = Array(b)
+        let (a, b) = (Array(a), Array(b))
+        var before: [Int] = []
         var row = Array(0...b.count)
         for i in a.indices {
-            var diagonal = row[0]
-            row[0] = i + 1
+            var next = [i + 1]
             for j in b.indices {
-                let substituted = diagonal + (a[i] == b[j] ? 0 : 1)
-                diagonal = row[j + 1]
-                row[j + 1] = min(substituted, row[j] + 1, diagonal + 1)
+                var best = min(row[j] + (a[i] == b[j] ? 0 : 1), row[j + 1] + 1, next[j] + 1)
+                if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { best = min(best, before[j - 1] + 1) }
+                next.append(best)
             }
+            (before, row) = (row, next)
         }
         return row[b.count]
     }

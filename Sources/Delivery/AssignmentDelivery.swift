@@ -206,7 +206,9 @@ struct AssignmentDelivery {
         }
     }
 
-    private func runCommand(_ settings: StageSettings, _ package: BuiltPackage, _ image: ImageReference) async throws -> String {
+    private func runCommand(_ settings: StageSettings, _ package: BuiltPackage, _ image: ImageReference) async throws
+        -> String
+    {
         guard let words = settings.deploy?.command, let program = words.first else {
             throw Refusal("deploy: to: command needs run: [program, …]")
         }

@@ -97,7 +97,8 @@ public struct DeliveryLog: Sendable {
             if kind == "step" {
                 record.steps.append(
                     DeliveryRecord.Step(
-                        name: event["step"]?.string ?? "", attempt: event["try"]?.int.map { Int($0) } ?? 1, status: event["status"]?.string ?? "",
+                        name: event["step"]?.string ?? "", attempt: event["try"]?.int.map { Int($0) } ?? 1,
+                        status: event["status"]?.string ?? "",
                         reason: event["reason"]?.string, time: time,
                         seconds: time.seconds(since: record.steps.last?.time ?? record.started),
                         log: event["log"]?.string.flatMap { Digest($0) }))

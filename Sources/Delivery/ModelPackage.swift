@@ -118,7 +118,8 @@ public struct ModelPackage {
                 found.append(
                     (
                         LayerEntry(
-                            "\(folder)/\(name)", .file(store.path(of: pointer.digest)), isExecutable: isExecutable),
+                            "\(folder)/\(name)", .content(store.path(of: pointer.digest), pointer.digest),
+                            isExecutable: isExecutable),
                         pointer.digest
                     ))
             } else {
@@ -162,6 +163,7 @@ public struct ModelPackage {
                 let digest: Digest =
                     switch entry.source {
                     case .bytes(let bytes): .of(bytes)
+                    case .content(_, let digest): digest
                     case .file(let path): try Digest.of(file: path).digest
                     }
                 return "\(digest) \(entry.isExecutable) \(entry.path)\n"

@@ -74,7 +74,8 @@ struct Probe {
     ) {
         let response = try await HTTPClient.send(
             body == nil ? "GET" : "POST", "http://127.0.0.1:\(port)\(path)",
-            headers: body == nil ? [:] : ["Content-Type": "application/json"], body: body.map { .bytes($0.encoded()) } ?? .none)
+            headers: body == nil ? [:] : ["Content-Type": "application/json"],
+            body: body.map { .bytes($0.encoded()) } ?? .none)
         return (response.status, response.headers["x-model-revision"], String(decoding: response.body, as: UTF8.self))
     }
 }

@@ -33,10 +33,13 @@ public struct NotesSync: Sendable {
         try mergeFetched()
     }
 
-    /// Sends our notes, and tries again when somebody else was faster. Returns whether anything was sent.
+    /// Sends our notes, and tries again for ten seconds when somebody else was faster.
+    ///
+    /// Returns whether anything was sent. What could not be sent stays here and goes with the next push.
     @discardableResult
     public func push(_ remote: String) async throws -> Bool {
-        for attempt in 1...5 {
+        let deadline = ContinuousClock.now + .seconds(10)
+        while true {
             try await fetch(remote)
             let specs = try Self.kinds.compactMap { kind -> String? in
                 let ref = "refs/notes/ml/\(kind)"
@@ -47,11 +50,14 @@ public struct NotesSync: Sendable {
             let result = try await repository.git.attempt(
                 ["push", "--quiet", "--no-verify", "--atomic", remote] + specs)
             if result.status == 0 { return true }
-            if attempt == 5 || !result.errors.contains("rejected") {
+            let wasSlower = ["rejected", "cannot lock ref", "failed to update ref"].contains {
+                result.errors.contains($0)
+            }
+            guard wasSlower, ContinuousClock.now < deadline else {
                 throw ProcessFailure.failed(
                     command: "git push \(remote) refs/notes/ml/*", status: result.status, errors: result.errors)
             }
+            try await Task.sleep(for: .milliseconds(Int.random(in: 10...150)))
         }
-        return false
     }
 }

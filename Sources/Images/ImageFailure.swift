@@ -19,7 +19,7 @@ public enum ImageFailure: Failure, Equatable {
     public var description: String {
         switch self {
         case .unusableFile(let path, let reason): "\(path) cannot be packaged: \(reason)"
-        case .malformed(let place, let reason): "\(place) is no usable image: \(reason)"
+        case .malformed(let place, let reason): "\(place) cannot be used: \(reason)"
         case .unsupported(let reference): "this version cannot use “\(reference)”"
         case .badReference(let text): "“\(text)” names no image"
         case .notFound(let reference): "there is no image \(reference)"

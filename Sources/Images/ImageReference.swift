@@ -25,7 +25,8 @@ public enum ImageReference: Sendable, Equatable, CustomStringConvertible {
         let rest = text.hasPrefix("docker://") ? text.dropFirst(9) : text[...]
         var parts = rest.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         var host = "docker.io"
-        if parts.count > 1, let first = parts.first, first.contains(where: { ".:".contains($0) }) || first == "localhost"
+        if parts.count > 1, let first = parts.first,
+            first.contains(where: { ".:".contains($0) }) || first == "localhost"
         {
             host = first
             parts.removeFirst()

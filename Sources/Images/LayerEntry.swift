@@ -1,9 +1,12 @@
+public import Base
 public import SystemPackage
 
 /// A file of a layer: where it goes, and where its bytes come from.
 public struct LayerEntry: Sendable {
     public enum Source: Sendable {
         case file(FilePath)
+        /// A file whose content is known by its digest; other bytes never get into a layer.
+        case content(FilePath, Digest)
         case bytes([UInt8])
     }
 

@@ -1,6 +1,6 @@
 public import Base
-internal import SystemPackage
 internal import Synchronization
+internal import SystemPackage
 internal import Transport
 
 /// Pushes images to a registry (OCI distribution specification 1.1, "Push").

@@ -52,21 +52,33 @@ struct TarWriter {
             try header(entry.path, size: Int64(bytes.count), mode: mode, kind: "0")
             try put(bytes)
             try pad(Int64(bytes.count))
-        case .file(let source):
-            guard let status = Files.status(source), status.kind == .file else {
-                throw ImageFailure.unusableFile(path: source.string, reason: "it is no plain file")
+        case .file(let source): try file(entry, source, mode: mode) { _ in }
+        case .content(let source, let digest):
+            var hasher = Digest.Hasher()
+            try file(entry, source, mode: mode) { hasher.update($0) }
+            guard hasher.finish() == digest else {
+                throw ImageFailure.malformed(place: source.string, reason: "its bytes do not match its digest")
             }
-            try header(entry.path, size: status.size, mode: mode, kind: "0")
-            var written: Int64 = 0
-            try Files.readPieces(of: source) { piece in
-                written += Int64(piece.count)
-                try write(piece)
-            }
-            guard written == status.size else {
-                throw ImageFailure.unusableFile(path: source.string, reason: "it changed while it was read")
-            }
-            try pad(written)
         }
+    }
+
+    private func file(
+        _ entry: LayerEntry, _ source: FilePath, mode: UInt32, _ see: (UnsafeRawBufferPointer) -> Void
+    ) throws {
+        guard let status = Files.status(source), status.kind == .file else {
+            throw ImageFailure.unusableFile(path: source.string, reason: "it is no plain file")
+        }
+        try header(entry.path, size: status.size, mode: mode, kind: "0")
+        var written: Int64 = 0
+        try Files.readPieces(of: source) { piece in
+            written += Int64(piece.count)
+            see(piece)
+            try write(piece)
+        }
+        guard written == status.size else {
+            throw ImageFailure.unusableFile(path: source.string, reason: "it changed while it was read")
+        }
+        try pad(written)
     }
 
     private func header(_ name: String, size: Int64, mode: UInt32, kind: Character) throws {

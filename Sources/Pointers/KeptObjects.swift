@@ -29,7 +29,9 @@ public struct KeptObjects: Sendable {
     /// The bytes of a listed content, brought from the remote when they are not here; nil when it is not listed.
     public func read(_ digest: Digest, remote: any ObjectRemote) async throws -> [UInt8]? {
         if let bytes = try Files.read(store.path(of: digest)) { return bytes }
-        let heads = try [Self.ref].compactMap { try repository.ref($0) } + repository.refs(below: "refs/ml/remotes/").map(\.target)
+        let heads =
+            try [Self.ref].compactMap { try repository.ref($0) }
+            + repository.refs(below: "refs/ml/remotes/").map(\.target)
         for head in heads {
             guard let text = try repository.file(Self.path(digest), in: head),
                 let pointer = try? Pointer.parse(text, path: digest.hex)

@@ -8,10 +8,12 @@ public enum Places {
         .removingLastComponent()
 
     /// The folder of the binary under test.
-    public static let programs = environmentValue("GIT_ML_TEST_PROGRAMS").map { FilePath($0) }
+    public static let programs =
+        environmentValue("GIT_ML_TEST_PROGRAMS").map { FilePath($0) }
         ?? package.appending(".build").appending("debug")
 
     /// The folder of a Python with `Tests/Demo/project/requirements.txt` installed; `make test` makes it.
-    public static let python = environmentValue("GIT_ML_TEST_PYTHON").map { FilePath($0) }
+    public static let python =
+        environmentValue("GIT_ML_TEST_PYTHON").map { FilePath($0) }
         ?? package.appending(".build").appending("python").appending("bin")
 }

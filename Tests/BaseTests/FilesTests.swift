@@ -33,7 +33,9 @@ struct FilesTests {
         try folder.write("outside/keep.txt", "x")
         try folder.write("tree/a/b.txt", "x")
         let link = folder.path.appending("tree").appending("link")
-        #expect(link.withPlatformString { link in folder.path.appending("outside").withPlatformString { symlink($0, link) } } == 0)
+        #expect(
+            link.withPlatformString { link in folder.path.appending("outside").withPlatformString { symlink($0, link) }
+            } == 0)
         try Files.removeTree(folder.path.appending("tree"))
         #expect(try Files.list(folder.path) == ["outside"])
         #expect(try Files.list(folder.path.appending("outside")) == ["keep.txt"])
@@ -60,7 +62,8 @@ struct FilesTests {
     @Test func `a process that outlives its parent holds nothing that the parent has open`() throws {
         let folder = try TemporaryDirectory()
         // A file that only we hold open, as a pipe would be: the kernel lists who else has it.
-        let file = try FileDescriptor.open(folder.path.appending("held"), .writeOnly, options: .create, permissions: .ownerReadWrite)
+        let file = try FileDescriptor.open(
+            folder.path.appending("held"), .writeOnly, options: .create, permissions: .ownerReadWrite)
         let process = ProcessIdentity(
             try Daemon.start("/bin/sleep", ["30"], environment: [:], log: folder.path.appending("log")))
         defer { process.signal(SIGKILL) }

@@ -10,7 +10,9 @@ struct GoldenRequestTests {
         (#"{"predictions":[1,2]}"#, #"{"predictions":[1,3]}"#, false), (#"{"a":1}"#, #"{}"#, false),
         (#"[1]"#, #"[1,2]"#, false), (#"{"a":"x"}"#, #"{"a":"x"}"#, true), (#"{"a":"x"}"#, #"{"a":"y"}"#, false),
     ])
-    func `an answer is compared number by number within the tolerance`(expected: String, actual: String, same: Bool) throws {
+    func `an answer is compared number by number within the tolerance`(expected: String, actual: String, same: Bool)
+        throws
+    {
         let request = try GoldenRequest(
             JSON.parse(#"{"path":"/p","body":{},"expect":{"body":\#(expected),"tolerance":1e-6}}"#), path: "r.json")
         #expect((request.difference(try JSON.parse(actual)) == nil) == same)

@@ -19,7 +19,8 @@ struct SwitchTests {
     /// A server whose model answers slowly and says which one it is.
     private func server(_ revision: String) async throws -> (process: BackgroundProcess, port: Int) {
         let app = sandbox.path.appending("\(revision)").appending("app")
-        let source = Places.package.appending("templates").appending("serving").appending("python").appending("server.py")
+        let source = Places.package.appending("templates").appending("serving").appending("python").appending(
+            "server.py")
         try Files.replace(app.appending("serve").appending("server.py"), with: Files.read(source) ?? [])
         try Files.replace(app.appending("model").appending("m.txt"), with: "x".utf8)
         try Files.replace(
@@ -39,7 +40,9 @@ struct SwitchTests {
             [app.appending("serve").appending("server.py").string, "--port", "0", "--port-file", portFile.string],
             log: sandbox.path.appending("\(revision).log"))
         for _ in 0..<200 {
-            if let port = try Files.readText(portFile).flatMap({ Int($0.trimmingTrailingSpace) }) { return (process, port) }
+            if let port = try Files.readText(portFile).flatMap({ Int($0.trimmingTrailingSpace) }) {
+                return (process, port)
+            }
             try await Task.sleep(for: .milliseconds(25))
         }
         throw ProbeFailure("no port: \(try Files.readText(process.log) ?? "")")
@@ -49,7 +52,8 @@ struct SwitchTests {
         try Files.replace(sandbox.path.appending("active.json"), with: "{\"port\":\(port)}\n".utf8)
     }
 
-    @Test func `servers are swapped under load without a failed request, and the old one ends by itself`() async throws {
+    @Test func `servers are swapped under load without a failed request, and the old one ends by itself`() async throws
+    {
         let (old, oldPort) = try await server("one")
         let (new, newPort) = try await server("two")
         try activate(oldPort)
@@ -59,7 +63,9 @@ struct SwitchTests {
         var address: String?
         for _ in 0..<100 where address == nil {
             try await Task.sleep(for: .milliseconds(20))
-            address = try Files.readText(folder.appending("switch.json")).flatMap { try JSON.parse($0)["address"]?.string }
+            address = try Files.readText(folder.appending("switch.json")).flatMap {
+                try JSON.parse($0)["address"]?.string
+            }
         }
         let url = try #require(address) + "/invocations"
         let body = Array(#"{"inputs":[[1.0]]}"#.utf8)
@@ -72,7 +78,8 @@ struct SwitchTests {
                     while ContinuousClock.now < end {
                         let answer = try await HTTPClient.send(
                             "POST", url, headers: ["Content-Type": "application/json"], body: .bytes(body))
-                        seen.append(answer.status == 200 ? answer.headers["x-model-revision"] ?? "?" : "\(answer.status)")
+                        seen.append(
+                            answer.status == 200 ? answer.headers["x-model-revision"] ?? "?" : "\(answer.status)")
                     }
                     return seen
                 }

@@ -4,14 +4,17 @@ import TestSupport
 import Testing
 
 struct BadInputTests {
-    @Test(arguments: [["log"], ["init"], ["doctor"], ["models"], ["deliveries"], ["runner", "--once"], ["track", "x"]])
+    @Test(arguments: [
+        ["log"], ["init"], ["doctor"], ["models"], ["deliveries"], ["runner", "--once"], ["track", "x"],
+    ])
     func `outside a repository every command says so and how to start one`(words: [String]) async throws {
         let project = try Project()
         let result = try await project.sandbox.run("git-ml", words)
         #expect(result.status == 1)
         #expect(
             result.errors
-                == "error: this folder is not inside a git repository\nhint: start one with `git init`, then run `git ml init`\n")
+                == "error: this folder is not inside a git repository\nhint: start one with `git init`, then run `git ml init`\n"
+        )
         #expect(try Files.list(project.path).isEmpty)
     }
 
@@ -23,7 +26,7 @@ struct BadInputTests {
             seen
                 == Seen(
                     status: 1, output: "",
-                    errors: "error: ml.yaml:4: “pth” is not known here\nhint: did you mean path?\n"))
+                    errors: "error: ml.yaml:4: unknown key “pth” in “models.m”\nhint: did you mean “path”?\n"))
         let json = try await project.ml("models", "--json")
         #expect(try JSON.parse(json.errors)["kind"]?.string == "user")
         try project.write("work/metrics.json", #"{"auc":0.9}"#)
@@ -51,7 +54,9 @@ struct BadInputTests {
         #expect(tags == "")
     }
 
-    @Test func `the runner refuses what ml.yaml does not name or the commit does not hold, and records why`() async throws {
+    @Test func `the runner refuses what ml.yaml does not name or the commit does not hold, and records why`()
+        async throws
+    {
         let project = try await Project.withRemote()
         try project.writeSettings("stages:\n  prod: {}\n  strict: {signers: keys}\n")
         try project.write("work/models/m.bin", "a model")
@@ -137,7 +142,8 @@ struct BadInputTests {
             """)
         let few: [String: String?] = ["PATH": project.path.appending("few").string]
         let run = try await project.sandbox.run(
-            "/bin/sh", ["-ec", "git add . && git commit -qm x && git tag -a -m x 'm#prod#1' && git push -q origin main --tags"],
+            "/bin/sh",
+            ["-ec", "git add . && git commit -qm x && git tag -a -m x 'm#prod#1' && git push -q origin main --tags"],
             in: "work", environment: few)
         #expect(run.status == 0, "\(run.errors)")
         let followed = try await project.ml("deliveries", "--follow")
@@ -148,7 +154,9 @@ struct BadInputTests {
     @Test func `a runner that was killed in the middle takes the delivery up again and ends it`() async throws {
         let project = try await Project.withRemote()
         // The first deployment never ends; the second finds a file that lets it pass.
-        try project.write("deploy.sh", "#!/bin/sh\n[ -e \(project.path)/go ] || { touch \(project.path)/began; exec sleep 60; }\n")
+        try project.write(
+            "deploy.sh", "#!/bin/sh\n[ -e \(project.path)/go ] || { echo $$ > \(project.path)/began; exec sleep 60; }\n"
+        )
         try await project.sh("chmod +x ../deploy.sh")
         try project.writeSettings("stages:\n  prod: {deploy: {to: command, run: [\(project.path)/deploy.sh]}}\n")
         try project.write("work/models/m.bin", "a model")
@@ -158,8 +166,8 @@ struct BadInputTests {
             rm ../remote.git/hooks/post-receive
             git add . && git commit -qm x && git tag -a -m x 'm#prod#1' && git push -q origin main --tags
             git-ml runner --once --repo ../remote.git > ../runner.log 2>&1 & runner=$!
-            while [ ! -e ../began ]; do sleep 0.05; done
-            kill -9 $runner; pkill -f 'sleep 60' || true
+            while [ ! -s ../began ]; do sleep 0.05; done
+            kill -9 $runner $(cat ../began)
             touch ../go
             git-ml runner --once --wait --repo ../remote.git
             """)

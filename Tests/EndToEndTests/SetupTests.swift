@@ -5,7 +5,8 @@ import Testing
 
 struct SetupTests {
     private func everything(_ project: Project) async throws -> String {
-        try await project.sh("cat .git/config .git/hooks/p* ml.yaml 2>/dev/null; ls -A . .git/hooks; git status --porcelain")
+        try await project.sh(
+            "cat .git/config .git/hooks/p* ml.yaml 2>/dev/null; ls -A . .git/hooks; git status --porcelain")
     }
 
     @Test func `init run again changes nothing, and init --remove takes all of it out`() async throws {
@@ -33,7 +34,8 @@ struct SetupTests {
 
         let removed = try await project.ml("init", "--remove")
         #expect(removed.status == 0)
-        let after = try await project.sh("sed '/^\\[[a-z]* \".*\"\\]$/d; /^\\[filter/d; /^\\[notes/d' .git/config; ls .git/hooks")
+        let after = try await project.sh(
+            "sed '/^\\[[a-z]* \".*\"\\]$/d; /^\\[filter/d; /^\\[notes/d' .git/config; ls .git/hooks")
         #expect(after == before)
         #expect(try project.text("work/ml.yaml") != nil)
     }

@@ -6,7 +6,9 @@ import Testing
 /// The main job, step by step, on scikit-learn's breast-cancer data: what `make demo` shows, asserted.
 struct StoryTests {
     @Test(.timeLimit(.minutes(10)))
-    func `experiments are recorded, one is staged, served, replaced under load, and a worse one is refused`() async throws {
+    func `experiments are recorded, one is staged, served, replaced under load, and a worse one is refused`()
+        async throws
+    {
         let project = try await Project.withRemote()
         do { try await tell(project) } catch {
             await project.stopServers()
@@ -46,7 +48,9 @@ struct StoryTests {
         let clean = try await project.sh("git status --porcelain")
         #expect(clean == "")
 
-        let runs = try await project.ml("runs", "--json").output.split(separator: "\n").map { try JSON.parse(String($0)) }
+        let runs = try await project.ml("runs", "--json").output.split(separator: "\n").map {
+            try JSON.parse(String($0))
+        }
         #expect(runs.map { $0["params"]?["forest.n_estimators"]?.string } == ["200", "50", "5"])
         #expect(runs.allSatisfy { $0["metrics"]?["auc"]?.double ?? 0 > 0.95 })
         #expect(runs.allSatisfy { $0["outputs"]?.array?.first?["path"]?.string == "models/tumor.joblib" })
@@ -90,10 +94,13 @@ struct StoryTests {
         let record = try await latest(project)
         #expect(
             record["steps"]?.array?.map { "\($0["step"]?.string ?? "") \($0["status"]?.string ?? "")" }
-                == ["verify", "fetch", "gates", "package", "push", "deploy", "probe", "promote"].map { $0 + " succeeded" })
+                == ["verify", "fetch", "gates", "package", "push", "deploy", "probe", "promote"].map {
+                    $0 + " succeeded"
+                })
         let address = try #require(record["target"]?.string)
         let checked = try await project.sh(
-            "git checkout -q HEAD~1; python3 predict.py \(address) $(git rev-parse HEAD); git checkout -q main", in: "clone")
+            "git checkout -q HEAD~1; python3 predict.py \(address) $(git rev-parse HEAD); git checkout -q main",
+            in: "clone")
         #expect(checked.contains("20 of 20 predictions"))
         let logs = try await project.ml("logs", in: "clone").output
         #expect(logs.contains("pass: metrics.auc >= 0.95"))
@@ -179,7 +186,8 @@ struct StoryTests {
             """)
         let program = try #require(ChildProcess.find("docker-registry"))
         let server = try BackgroundProcess(
-            program, ["serve", project.path.appending("registry.yml").string], log: project.path.appending("registry.log"))
+            program, ["serve", project.path.appending("registry.yml").string],
+            log: project.path.appending("registry.log"))
         _ = try await server.waitForLog("listening on")
         let packaged = try await project.ml(
             "package", "tumor@v1.0.0", "--to", "localhost:\(port)/acme/tumor:v1.0.0", "--json", in: "clone")

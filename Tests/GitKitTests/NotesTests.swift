@@ -30,7 +30,9 @@ struct NotesTests {
         }
         // git makes its own tree out of the same notes: `copy --stdin` writes them one by one.
         let flat = try repository.write(
-            Tree(try objects.map { TreeEntry($0.hex, .file, try repository.write(.blob, Array("line of \($0)\n".utf8))) }))
+            Tree(
+                try objects.map { TreeEntry($0.hex, .file, try repository.write(.blob, Array("line of \($0)\n".utf8))) }
+            ))
         let commit = try repository.writeCommit(tree: flat, parents: [], by: repository.user(), message: "flat\n")
         try await sandbox.sh("git update-ref refs/notes/flat \(commit)", in: "work")
         let pairs = objects.map { "\($0) \($0)\n" }.joined()

@@ -54,7 +54,8 @@ struct RepositoryTests {
     }
 
     @Test func `the name inside a tag object is told apart from where it lies`() async throws {
-        try await sandbox.sh("git tag -a -m x m@v1.0.0 && git update-ref refs/tags/m@v9.9.9 refs/tags/m@v1.0.0", in: "work")
+        try await sandbox.sh(
+            "git tag -a -m x m@v1.0.0 && git update-ref refs/tags/m@v9.9.9 refs/tags/m@v1.0.0", in: "work")
         let moved = try repository.tags().first { $0.name == "m@v9.9.9" }
         #expect(moved?.object?.name == "m@v1.0.0")
     }

@@ -38,7 +38,9 @@ struct ImageTests {
             layout: OCILayout(sandbox.path.appending("other")), cache: sandbox.path.appending("cache2"))
         #expect(try self.image(again).manifest == image.manifest)
         // A layer's digest may only change together with ImageBuilder.revision: caches and registries know it.
-        #expect(image.layers[0].diffID.description == "sha256:1a30338e53070a2efc7a343ec9308b0369d97b71acf624c495855fc54e22cf62")
+        #expect(
+            image.layers[0].diffID.description
+                == "sha256:1a30338e53070a2efc7a343ec9308b0369d97b71acf624c495855fc54e22cf62")
     }
 
     @Test func `GNU tar and gzip read a layer as it was written`() async throws {
@@ -60,7 +62,9 @@ struct ImageTests {
         #expect(inspected["Digest"]?.string == "\(image.manifest.digest)")
         #expect(inspected["Labels"]?["org.opencontainers.image.revision"]?.string == "abc")
         try await sandbox.sh("umoci unpack --rootless --image '\(layout.root):v1' bundle 2>&1")
-        #expect(try Files.readText(sandbox.path.appending(FilePath("bundle/rootfs/app/serve/server.py").components)) == "print('hello')\n")
+        #expect(
+            try Files.readText(sandbox.path.appending(FilePath("bundle/rootfs/app/serve/server.py").components))
+                == "print('hello')\n")
         let stat = try await sandbox.sh("umoci stat --image '\(layout.root):v1'")
         #expect(stat.contains("git-ml: code"))
     }
@@ -70,7 +74,9 @@ struct ImageTests {
         _ = try image(builder, as: "b")
         _ = try image(builder, as: "a")
         let index = try JSON.parse(Files.readText(layout.root.appending("index.json")) ?? "")
-        let names = index["manifests"]?.array?.compactMap { $0["annotations"]?["org.opencontainers.image.ref.name"]?.string }
+        let names = index["manifests"]?.array?.compactMap {
+            $0["annotations"]?["org.opencontainers.image.ref.name"]?.string
+        }
         #expect(names?.sorted() == ["a", "b"])
     }
 
@@ -80,6 +86,15 @@ struct ImageTests {
             try builder.layer(.code, [LayerEntry(name, .bytes([]))], key: .of(name), time: Timestamp(seconds: 0))
         }
         #expect((try? Files.list(layout.root.appending("blobs").appending("sha256")))?.isEmpty != false)
+    }
+
+    @Test func `content whose bytes have rotted gets into no layer`() throws {
+        let file = try sandbox.directory.write("model", "a m0del")
+        let entry = LayerEntry("app/model/m", .content(file, .of("a model")))
+        #expect(throws: ImageFailure.malformed(place: file.string, reason: "its bytes do not match its digest")) {
+            try builder.layer(.model, [entry], key: .of("a model"), time: Timestamp(seconds: 0))
+        }
+        #expect(try Files.list(layout.root.appending("blobs").appending("sha256")).isEmpty)
     }
 
     @Test(arguments: [0, 1, 7, 8, 65_534, 65_535, 65_536, 200_003])
@@ -116,7 +131,8 @@ struct ImageTests {
         let second = try await client.push(image, from: layout, tag: "v2")
         #expect(second.isEmpty)
         for tag in ["v1", "v2"] {
-            let text = try await sandbox.sh("skopeo inspect --tls-verify=false docker://127.0.0.1:\(port)/acme/tumor:\(tag)")
+            let text = try await sandbox.sh(
+                "skopeo inspect --tls-verify=false docker://127.0.0.1:\(port)/acme/tumor:\(tag)")
             #expect(try JSON.parse(text)["Digest"]?.string == "\(image.manifest.digest)")
         }
 
@@ -130,7 +146,9 @@ struct ImageTests {
     @Test func `a registry that refuses is named with its own words`() async throws {
         let client = RegistryClient(host: "127.0.0.1:\(freePort())", repository: "acme/tumor")
         let image = try image(builder)
-        let failure = await #expect(throws: (any Error).self) { _ = try await client.push(image, from: layout, tag: "v1") }
+        let failure = await #expect(throws: (any Error).self) {
+            _ = try await client.push(image, from: layout, tag: "v1")
+        }
         #expect(failure.map { "\($0)" }?.hasPrefix("HEAD http://127.0.0.1:") == true)
     }
 }
@@ -145,13 +163,17 @@ struct ImageReferenceTests {
         #expect(try ImageReference(text).description == meaning)
     }
 
-    @Test(arguments: ["", "oci:", "Acme/churn", "ghcr.io/", "ghcr.io/a b", "ghcr.io/a:$(id)", "ghcr.io/-a", "oci:/x:a b", "ghcr.io//a"])
+    @Test(arguments: [
+        "", "oci:", "Acme/churn", "ghcr.io/", "ghcr.io/a b", "ghcr.io/a:$(id)", "ghcr.io/-a", "oci:/x:a b",
+        "ghcr.io//a",
+    ])
     func `what names no image is refused`(text: String) {
         #expect(throws: ImageFailure.badReference(text)) { try ImageReference(text) }
     }
 
     @Test func `a challenge is read with commas inside quotes`() {
-        let fields = RegistrySession.fields(#"Bearer Realm="https://a/token",service=reg,scope="repository:a/b:pull,push""#)
+        let fields = RegistrySession.fields(
+            #"Bearer Realm="https://a/token",service=reg,scope="repository:a/b:pull,push""#)
         #expect(fields == ["realm": "https://a/token", "service": "reg", "scope": "repository:a/b:pull,push"])
     }
 }

@@ -42,7 +42,8 @@ struct RegistryTests {
 
     private func registry(_ lines: String, allowLight: Bool = false) async throws -> Registry {
         try await sandbox.sh(
-            "n=1700000000; t() { n=$((n+1)); GIT_COMMITTER_DATE=\"$n +0000\" git tag -a -m x \"$@\"; }\n" + lines, in: "work")
+            "n=1700000000; t() { n=$((n+1)); GIT_COMMITTER_DATE=\"$n +0000\" git tag -a -m x \"$@\"; }\n" + lines,
+            in: "work")
         return Registry(try Repository(sandbox.path.appending("work")).tags(), allowLight: allowLight)
     }
 

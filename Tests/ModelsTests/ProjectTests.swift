@@ -55,7 +55,8 @@ struct ProjectTests {
 
     @Test func `what this version cannot check is named, so that nothing is delivered unchecked`() throws {
         let project = try Project(
-            "stages:\n  prod: {signers: keys, strict: true, approvals: 1, evidence: signed, deploy: {to: kubernetes}}\n")
+            "stages:\n  prod: {signers: keys, strict: true, approvals: 1, evidence: signed, deploy: {to: kubernetes}}\n"
+        )
         #expect(
             project.stages["prod"]?.unsupported
                 == ["signers", "strict", "approvals", "evidence: signed", "deploy: to: kubernetes"])
@@ -76,13 +77,18 @@ struct GateExpressionTests {
         #expect(result.isPassed == holds, "\(result.line)")
     }
 
-    @Test func `a comparison with what is served passes when nothing is, but not for a candidate without the metric`() throws {
+    @Test func `a comparison with what is served passes when nothing is, but not for a candidate without the metric`()
+        throws
+    {
         let gate = try GateExpression.parse("current.metrics.auc <= metrics.auc")
         #expect(gate.evaluate(["metrics.auc": 0.1], current: nil).isPassed)
         #expect(!gate.evaluate([:], current: nil).isPassed)
     }
 
-    @Test(arguments: ["", "metrics.auc", "metrics.auc >=", ">= 1", "auc >= 1", "metrics. >= 1", "metrics.a >= 1 2", "metrics.a+1 > 2", "$(id) > 1"])
+    @Test(arguments: [
+        "", "metrics.auc", "metrics.auc >=", ">= 1", "auc >= 1", "metrics. >= 1", "metrics.a >= 1 2", "metrics.a+1 > 2",
+        "$(id) > 1",
+    ])
     func `a gate that cannot be read says why`(text: String) {
         let failure = #expect(throws: GateExpression.ParseFailure.self) { try GateExpression.parse(text) }
         #expect(failure?.hints.isEmpty == false)

@@ -25,7 +25,8 @@ struct KeptObjectsTests {
             "git show refs/ml/objects:\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex)", in: "work")
         #expect(text == Pointer(digest: second, size: 7).text)
 
-        try await sandbox.sh("git clone -q work other && git -C other fetch -q origin refs/ml/objects:refs/ml/remotes/origin/objects")
+        try await sandbox.sh(
+            "git clone -q work other && git -C other fetch -q origin refs/ml/objects:refs/ml/remotes/origin/objects")
         let other = KeptObjects(try Repository(sandbox.path.appending("other")))
         let bytes = try await other.read(second, remote: remote)
         #expect(bytes == Array("log two".utf8))

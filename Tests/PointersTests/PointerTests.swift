@@ -28,7 +28,9 @@ struct PointerTests {
         let failure = #expect(throws: PointerFailure.self) {
             try Pointer.parse(Array((Self.version + rest).utf8), path: "a")
         }
-        guard case .malformed("a", let found, _) = failure else { return #expect(Bool(false), "\(String(describing: failure))") }
+        guard case .malformed("a", let found, _) = failure else {
+            return #expect(Bool(false), "\(String(describing: failure))")
+        }
         #expect(found == line)
     }
 

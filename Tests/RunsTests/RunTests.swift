@@ -30,7 +30,9 @@ struct RunTests {
         }
     }
 
-    @Test(arguments: ["", "not json", "[]", "{}", #"{"t":"x","run":"y","ev":"z"}"#, line(6, #""ev":"from-the-future","x":1"#)])
+    @Test(arguments: [
+        "", "not json", "[]", "{}", #"{"t":"x","run":"y","ev":"z"}"#, line(6, #""ev":"from-the-future","x":1"#),
+    ])
     func `a line that says nothing we know changes nothing`(line: String) {
         let runs = Run.fold(Self.lines + [line], on: Self.commit)
         #expect(runs.map(\.params) == [["lr": "0.2", "depth": "4"]])

@@ -32,7 +32,8 @@ struct Package: AsyncParsableCommand {
         let mark = model.firstIndex { "@#".contains($0) } ?? model.endIndex
         let commit = try commit(in: repository, mark)
         // What to package is told by the project as it is now; what goes in comes from the commit alone.
-        let project = try repository.workTree == nil
+        let project =
+            try repository.workTree == nil
             ? repository.head().flatMap { try Project.at($0, in: repository) } ?? Project()
             : Project.inWorkTree(of: repository)
         let (name, settings) = try project.model(String(model[..<mark]))
