@@ -48,10 +48,8 @@ public enum ChildProcess {
 
     /// Runs a program to its end and collects what it prints.
     ///
-    /// - Parameters:
-    ///   - environment: Variables to set; nil as a value removes one. The rest is inherited.
-    ///   - input: Bytes for standard input.
-    ///   - limit: The most bytes of output and of errors that are kept; a program that prints more is ended.
+    /// `environment` holds variables to set (nil removes one; the rest is inherited), `input` the bytes of standard
+    /// input, and `limit` the most bytes of output and of errors: a program that prints more is ended.
     public static func run(
         _ program: String, _ arguments: [String], in directory: FilePath? = nil,
         environment: [String: String?] = [:], input: [UInt8] = [], limit: Int = 64 << 20
@@ -86,7 +84,9 @@ public enum ChildProcess {
         return result
     }
 
-    /// The absolute path of a program on the PATH, or nil. Relative entries of the PATH are passed over.
+    /// The absolute path of a program on the PATH, or nil.
+    ///
+    /// Relative entries of the PATH are passed over.
     public static func find(_ program: String) -> FilePath? {
         let path = environmentValue("PATH") ?? "/usr/bin:/bin"
         for directory in path.split(separator: ":") where directory.hasPrefix("/") {

@@ -13,8 +13,7 @@ public enum Daemon {
     ///
     /// Subprocess waits for its children, so this stands beside it: the caller goes on at once and may exit.
     ///
-    /// - Parameter environment: The whole environment of the new process.
-    /// - Returns: The process id.
+    /// `environment` is the whole environment of the new process. Returns its process id.
     public static func start(
         _ program: FilePath, _ arguments: [String], environment: [String: String], log: FilePath
     ) throws -> Int32 {

@@ -144,7 +144,9 @@ extension YAMLNode {
         return failure("\(path.isEmpty ? "the file" : "“\(path)”") must be \(wanted), not \(found)")
     }
 
-    /// The entries of a map. An empty value counts as an empty map.
+    /// The entries of a map.
+    ///
+    /// An empty value counts as an empty map.
     public func entries() throws -> [Entry] {
         switch value {
         case .map(let entries): return entries

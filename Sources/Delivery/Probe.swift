@@ -20,7 +20,9 @@ struct GoldenRequest {
         tolerance = json["expect"]?["tolerance"]?.double ?? 1e-9
     }
 
-    /// Where an answer differs from what is expected; nil when it does not. Keys that are not expected do not count.
+    /// Where an answer differs from what is expected; nil when it does not.
+    ///
+    /// Keys that are not expected do not count.
     func difference(_ actual: JSON) -> String? {
         expected.flatMap { Self.difference($0, actual, tolerance, at: "body") }
     }

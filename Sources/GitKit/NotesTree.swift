@@ -31,7 +31,9 @@ struct NotesTree {
         }
     }
 
-    /// Sets notes and returns the new tree. What is no note in it stays as it is.
+    /// Sets notes and returns the new tree.
+    ///
+    /// What is no note in it stays as it is.
     func setting(_ notes: [ObjectID: ObjectID], root: ObjectID?) throws -> ObjectID {
         try setting(notes.map { ($0.key.hex[...], $0.value) }, folder: root)
     }

@@ -50,15 +50,17 @@ public struct ImageBuilder: Sendable {
     private let layout: OCILayout
     private let cache: FilePath
 
-    /// - Parameter cache: A folder that remembers which input gave which layer; it can be deleted at any time.
+    /// `cache` is a folder that remembers which input gave which layer; it can be deleted at any time.
     public init(layout: OCILayout, cache: FilePath) {
         self.layout = layout
         self.cache = cache
     }
 
-    /// Stores a layer. When the same entries have been packed before and the blob is still there, nothing is read.
+    /// Stores a layer.
     ///
-    /// - Parameter key: Names the content of all entries: equal keys mean equal bytes.
+    /// When the same entries have been packed before and the blob is still there, nothing is read.
+    ///
+    /// `key` names the content of all entries: equal keys mean equal bytes.
     public func layer(_ kind: Layer.Kind, _ entries: [LayerEntry], key: Digest, time: Timestamp) throws -> Layer {
         let note = cache.appending(
             Digest.of("\(Self.revision) \(kind.rawValue) \(key) \(time.wholeSeconds)").hex + ".json")

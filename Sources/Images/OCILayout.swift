@@ -58,7 +58,9 @@ public struct OCILayout: Sendable {
         return bytes
     }
 
-    /// Names a manifest in the index; another manifest of that name loses it. The last step of publishing.
+    /// Names a manifest in the index; another manifest of that name loses it.
+    ///
+    /// The last step of publishing.
     func publish(_ manifest: Descriptor, as name: String) throws {
         try FileLock.with(root.appending(".git-ml.lock")) {
             try Files.replace(root.appending("oci-layout"), with: #"{"imageLayoutVersion":"1.0.0"}"#.utf8)

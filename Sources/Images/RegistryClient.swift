@@ -190,7 +190,9 @@ struct RegistryFailure: Failure {
 
 /// What `docker login` and its like have left in their files.
 enum RegistryLogin {
-    /// The header for a registry, or nil. Credential helpers are not asked by this version.
+    /// The header for a registry, or nil.
+    ///
+    /// Credential helpers are not asked by this version.
     static func basic(_ host: String) -> String? {
         var files: [String] = []
         if let file = environmentValue("REGISTRY_AUTH_FILE") { files.append(file) }

@@ -7,7 +7,9 @@ public struct GateCheck: Sendable {
 
     public init(_ log: RunLog) { self.log = log }
 
-    /// One result a gate. A kind of gate that this version cannot check fails.
+    /// One result a gate.
+    ///
+    /// A kind of gate that this version cannot check fails.
     public func check(_ stage: StageSettings, candidate: ObjectID, current: ObjectID?) throws -> [GateResult] {
         guard let run = try log.run(behind: candidate) else {
             return [GateResult(text: "a recorded run", isPassed: false, detail: "none on \(candidate.short)")]

@@ -80,9 +80,8 @@ public struct GateExpression: Sendable, Equatable {
 
     /// Whether it holds, with both numbers.
     ///
-    /// - Parameters:
-    ///   - values: The candidate's numbers, by `metrics.…` and `params.…`.
-    ///   - current: Those of what is in the stage now; nil when nothing is: then what compares with it passes.
+    /// `values` are the candidate's numbers, by `metrics.…` and `params.…`; `current` are those of what is in the stage
+    /// now. When that is nil, nothing is there, and what compares with it passes.
     public func evaluate(_ values: [String: Double], current: [String: Double]?) -> GateResult {
         let names = sides.joined().compactMap { if case .name(let name) = $0.term { name } else { nil } }
         // The candidate's own numbers first: one that is missing fails, whatever is in the stage.

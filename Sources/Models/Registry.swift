@@ -51,7 +51,7 @@ public struct Registry: Sendable {
     /// Tags that look like ours and do not count, with the reason.
     public private(set) var problems: [(tag: String, reason: String)] = []
 
-    /// - Parameter allowLight: Whether light tags count, which GTO ignores.
+    /// `allowLight` says whether light tags count, which GTO ignores.
     public init(_ tags: [TagRef], allowLight: Bool = false) {
         var events: [(tag: ModelTag, ref: TagRef, time: Timestamp)] = []
         for ref in tags {

@@ -7,7 +7,9 @@ public struct PointerScan: Sendable {
 
     public init(_ repository: Repository) { self.repository = repository }
 
-    /// The pointers in a commit's tree, by path. A blob that starts like a pointer and is malformed is left out.
+    /// The pointers in a commit's tree, by path.
+    ///
+    /// A blob that starts like a pointer and is malformed is left out.
     public func pointers(in commit: ObjectID) throws -> [(path: String, pointer: Pointer)] {
         var found: [(String, Pointer)] = []
         try repository.walk(commit) { path, entry in

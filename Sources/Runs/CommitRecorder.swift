@@ -9,7 +9,7 @@ public struct CommitRecorder: Sendable {
     private let modelPaths: [String]
     private let log: RunLog
 
-    /// - Parameter modelPaths: Files and folders that hold models, from the top of the work tree.
+    /// `modelPaths` are the files and folders that hold models, from the top of the work tree.
     public init(_ repository: Repository, settings: RecordSettings, modelPaths: [String]) {
         self.repository = repository
         self.settings = settings

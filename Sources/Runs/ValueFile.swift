@@ -13,7 +13,9 @@ public struct ValueFileFailure: Failure {
 
 /// Files of parameters and metrics: YAML, JSON or TOML by their ending; nested keys become dotted ones.
 public enum ValueFile {
-    /// The values of a file as texts, by dotted key: `model.depth` → `4`. Items of a list are numbered from 0.
+    /// The values of a file as texts, by dotted key: `model.depth` → `4`.
+    ///
+    /// Items of a list are numbered from 0.
     public static func read(_ bytes: [UInt8], path: String) throws -> [String: JSON] {
         let text = String(decoding: bytes, as: UTF8.self)
         let value: JSON

@@ -36,7 +36,9 @@ public final class Sandbox: Sendable {
             environment: environment.merging(more) { $1 }, input: Array(input.utf8))
     }
 
-    /// Runs a shell line; a status other than 0 is an error. Returns what it printed.
+    /// Runs a shell line; a status other than 0 is an error.
+    ///
+    /// Returns what it printed.
     @discardableResult
     public func sh(_ line: String, in folder: String = "") async throws -> String {
         let result = try await run("/bin/sh", ["-ec", line], in: folder)

@@ -6,7 +6,9 @@ internal import Runs
 internal import SystemPackage
 
 extension Hook {
-    /// Records the new commit. The commit stands already: whatever goes wrong here is a warning.
+    /// Records the new commit.
+    ///
+    /// The commit stands already: whatever goes wrong here is a warning.
     struct PostCommit: ParsableCommand {
         static let configuration = CommandConfiguration(commandName: "post-commit", abstract: "Record the new commit")
 

@@ -3,8 +3,10 @@ internal import Images
 public import SystemPackage
 internal import Transport
 
-/// Serves a stage as processes of this machine: a new server starts beside the old one on a port of its own, and a
-/// small switch on the stage's port sends new connections to whichever is active. All of it outlives the runner.
+/// Serves a stage as processes of this machine.
+///
+/// A new server starts beside the old one on a port of its own, and a small switch on the stage's port sends new
+/// connections to whichever is active. All of it outlives the runner.
 ///
 /// The folder of a stage holds `active.json` (which server gets the traffic), `switch.json` (the switch and its port),
 /// `releases/<digest>` (unpacked images) and logs.
