@@ -12,6 +12,8 @@ BUILD_PACKAGES = libgit2-dev libcurl4-openssl-dev pkg-config
 TEST_PACKAGES = git git-lfs curl ca-certificates python3 python3-venv docker-registry skopeo umoci
 # Python with what the end-to-end tests train and serve.
 VENV = .build/python
+# What the benchmarks compare with.
+PEERS = .build/peers
 REQUIREMENTS = Tests/Demo/project/requirements.txt
 
 .PHONY: help deps build install uninstall test demo bench format lint clean
@@ -33,6 +35,12 @@ $(VENV)/done: $(REQUIREMENTS)
 	@echo "Installing into $(VENV):" $$(cat $(REQUIREMENTS))
 	@python3 -m venv $(VENV)
 	@$(VENV)/bin/python3 -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)
+	@touch $@
+
+$(PEERS)/done:
+	@echo "Installing into $(PEERS): dvc"
+	@python3 -m venv $(PEERS)
+	@$(PEERS)/bin/python3 -m pip install --quiet --disable-pip-version-check dvc==3.58.0
 	@touch $@
 
 build: deps ## build the release binary: static, stripped
@@ -62,8 +70,8 @@ test: deps $(VENV)/done ## run all tests
 demo: build ## the main job, end to end (DIR=… chooses the folder, KEEP=1 keeps it)
 	@GIT_ML="$(abspath $(BINARY))" DIR="$(DIR)" KEEP="$(KEEP)" bash Tests/Demo/demo.sh
 
-bench: build ## measure, beside the peers
-	@for script in Tests/Benchmarks/*.sh; do GIT_ML="$(abspath $(BINARY))" bash $$script; done
+bench: build $(PEERS)/done ## measure, beside the peers
+	@for script in Tests/Benchmarks/*.py; do GIT_ML="$(abspath $(BINARY))" PEERS="$(abspath $(PEERS))/bin" python3 $$script; done
 
 format: ## format the sources in place
 	swift format -i -r Sources Tests Package.swift

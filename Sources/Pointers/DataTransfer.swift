@@ -24,8 +24,14 @@ public struct DataTransfer: Sendable {
     private let repository: Repository
     private let store: ContentStore
     private let remote: any ObjectRemote
+    private let progress: @Sendable (_ bytes: Int64, _ total: Int64) -> Void
 
-    public init(_ repository: Repository, store: ContentStore, remote: any ObjectRemote) {
+    /// `progress` is told of each content that has been moved: its bytes, and those of all that are to be moved.
+    public init(
+        _ repository: Repository, store: ContentStore, remote: any ObjectRemote,
+        progress: @escaping @Sendable (_ bytes: Int64, _ total: Int64) -> Void = { _, _ in }
+    ) {
+        self.progress = progress
         self.repository = repository
         self.store = store
         self.remote = remote
@@ -83,9 +89,14 @@ public struct DataTransfer: Sendable {
         return waiting.map(\.path)
     }
 
-    private func inParallel(_ items: [ContentID], _ body: @escaping @Sendable (ContentID) async throws -> Void)
+    private func inParallel(_ items: [ContentID], _ work: @escaping @Sendable (ContentID) async throws -> Void)
         async throws
     {
+        let total = items.reduce(0) { $0 + $1.size }
+        let body = { @Sendable [progress] (item: ContentID) in
+            try await work(item)
+            progress(item.size, total)
+        }
         try await withThrowingTaskGroup(of: Void.self) { group in
             var rest = items[...]
             for item in rest.prefix(4) { group.addTask { try await body(item) } }

@@ -112,6 +112,19 @@ struct SetupTests {
         #expect(runs.first?.contains(#""auc":0.9"#) == true)
     }
 
+    @Test func `with a data remote of its own a plain git clone works where git-lfs is installed`() async throws {
+        let project = try await Project.withRemote()
+        try await project.sh(
+            """
+            printf 'version: 1\ndata: {remote: file://%s/bucket}\n' '\(project.path)' > ml.yaml
+            git ml init && git ml track '*.bin' && printf abc > a.bin
+            git add . && git commit -qm data && git push -q -u origin main
+            cd .. && git -c filter.lfs.process='git-lfs filter-process' -c filter.lfs.required=true clone -q remote.git plain
+            cd plain && grep -q oid a.bin && git ml init && printf abc | cmp - a.bin && git ml doctor
+            """)
+        #expect(try project.text("work/.lfsconfig") == "[lfs]\n\tfetchexclude = *\n")
+    }
+
     @Test func `git-lfs reads our pointers and bytes, and we read its`() async throws {
         let project = try await Project.withRemote()
         try await project.sh(

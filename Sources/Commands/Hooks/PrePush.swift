@@ -39,8 +39,12 @@ extension Hook {
             if pointers.isEmpty { return }
             let project = (try? Project.inWorkTree(of: repository)) ?? Project()
             let data = try project.data.objectRemote(gitRemote: repository.setting("remote.\(remote).url") ?? address)
-            let sent = try await DataTransfer(repository, store: repository.contentStore, remote: data)
-                .push(new: commits, old: old)
+            let bar = ProgressBar("git-ml: sending")
+            defer { bar.finish() }
+            let sent = try await DataTransfer(repository, store: repository.contentStore, remote: data) {
+                bar.advance(by: $0, of: $1)
+            }.push(new: commits, old: old)
+            bar.finish()
             if !sent.isEmpty {
                 let bytes = sent.reduce(0) { $0 + $1.size }
                 Terminal.error("git-ml: sent \(sent.count) object(s), \(ByteCount.format(bytes)), to \(data.address)")

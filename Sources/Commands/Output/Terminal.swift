@@ -18,6 +18,9 @@ enum Terminal {
     /// One line on standard error.
     static func error(_ line: String) { _ = try? FileDescriptor.standardError.writeAll((line + "\n").utf8) }
 
+    /// A part of a line on standard error.
+    static func unfinished(_ text: String) { _ = try? FileDescriptor.standardError.writeAll(text.utf8) }
+
     /// One line on standard output at once, for commands that go on for a while; `print` waits for a full buffer.
     static func line(_ line: String) { _ = try? FileDescriptor.standardOutput.writeAll((safe(line) + "\n").utf8) }
 

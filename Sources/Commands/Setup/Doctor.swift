@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Base
 internal import GitKit
 internal import Models
+internal import Pointers
 internal import Storage
 internal import SystemPackage
 
@@ -45,6 +46,19 @@ struct Doctor: AsyncParsableCommand {
                 missing.isEmpty, "options of filter, notes and fetch",
                 "missing: \(missing.joined(separator: ", ")); run `git ml init`")
             await checkData(repository, project, report)
+            if let workTree = repository.workTree, project.data.remote != nil {
+                report(
+                    Files.exists(workTree.appending(LFSConfig.name)), "\(LFSConfig.name) for clones with git-lfs",
+                    "run `git ml init` and commit the file")
+            }
+        } else {
+            let installer = try await HookInstaller(repository)
+            for hook in HookInstaller.serverHooks {
+                report(
+                    try installer.isInstalled(hook), "hook \(hook) in \(installer.directory)",
+                    "run `git ml init --bare --runner`")
+            }
+            if let head = try repository.head(), let policy = try Project.at(head, in: repository) { project = policy }
         }
         for (stage, settings) in project.stages.sorted(by: { $0.key < $1.key }) {
             if !settings.unsupported.isEmpty {
@@ -54,6 +68,12 @@ struct Doctor: AsyncParsableCommand {
             }
             if settings.deploy?.kind == "local" {
                 report(ChildProcess.find("python3") != nil, "stage \(stage) needs python3", "install Python 3")
+                report(ChildProcess.find("tar") != nil, "stage \(stage) needs tar", "install tar")
+            }
+            if settings.deploy?.kind == "command", let program = settings.deploy?.command.first {
+                report(
+                    program.contains("/") || ChildProcess.find(program) != nil, "stage \(stage) needs \(program)",
+                    "install \(program), or put it on the PATH of the runner")
             }
         }
         for problem in Registry(try repository.tags(), allowLight: project.allowsLightTags).problems {

@@ -62,6 +62,19 @@ struct Init: AsyncParsableCommand {
     }
 }
 
+/// Tells the stock git-lfs client not to fetch at clone: the bytes are at a data remote that it does not know.
+enum LFSConfig {
+    static let name = ".lfsconfig"
+
+    /// Whether the file has to be written and has been; one that is there is left to its owner.
+    static func write(_ workTree: FilePath) throws -> Bool {
+        let file = workTree.appending(name)
+        if Files.exists(file) { return false }
+        try Files.replace(file, with: "[lfs]\n\tfetchexclude = *\n".utf8)
+        return true
+    }
+}
+
 /// What `init` and `clone` do to a repository with a work tree.
 struct Setup {
     let repository: Repository
@@ -86,6 +99,10 @@ struct Setup {
             say("wrote \(Project.fileName)")
             changed = true
         }
+        if project.data.remote != nil, try LFSConfig.write(workTree) {
+            say("wrote .lfsconfig: commit it, so that a plain git clone does not look for the data at the git remote")
+            changed = true
+        }
         if try await bringData(project, say: say) { changed = true }
         if !changed { say("Everything was in place.") }
     }
@@ -102,7 +119,12 @@ struct Setup {
             say("could not fetch the runs from \(remote): \(error)")
         }
         let data = try DataRemote(repository, project: project).resolve(remote)
-        let paths = try await DataTransfer(repository, store: repository.contentStore, remote: data).checkOut(head)
+        let bar = ProgressBar("fetching")
+        defer { bar.finish() }
+        let paths = try await DataTransfer(repository, store: repository.contentStore, remote: data) {
+            bar.advance(by: $0, of: $1)
+        }.checkOut(head)
+        bar.finish()
         if !paths.isEmpty { say("brought \(paths.count) data file(s)") }
         return try hadRuns != repository.ref("refs/notes/ml/runs") || !paths.isEmpty
     }

@@ -59,7 +59,12 @@ struct Pull: AsyncParsableCommand {
         let repository = try Repository.current()
         guard let head = try repository.head() else { return print("Nothing is committed yet.") }
         let remote = try DataRemote(repository, project: .inWorkTree(of: repository)).resolve()
-        let paths = try await DataTransfer(repository, store: repository.contentStore, remote: remote).checkOut(head)
+        let bar = ProgressBar("fetching")
+        defer { bar.finish() }
+        let paths = try await DataTransfer(repository, store: repository.contentStore, remote: remote) {
+            bar.advance(by: $0, of: $1)
+        }.checkOut(head)
+        bar.finish()
         print(paths.isEmpty ? "All data is here." : "brought \(paths.count) data file(s)")
     }
 }

@@ -1,0 +1,41 @@
+internal import Base
+internal import Synchronization
+
+/// A bar on standard error for what takes longer than a second; nothing at all where that is no terminal.
+final class ProgressBar: Sendable {
+    private struct State {
+        var done: Int64 = 0
+        var lastDrawn: ContinuousClock.Instant
+        var isDrawn = false
+    }
+
+    private let label: String
+    private let isShown = isatty(2) == 1 && environmentValue("TERM") != "dumb"
+    private let state = Mutex(State(lastDrawn: .now + .milliseconds(900)))
+
+    init(_ label: String) { self.label = label }
+
+    /// So many bytes more, of so many in all.
+    func advance(by bytes: Int64, of total: Int64) {
+        guard isShown, total > 0 else { return }
+        state.withLock { state in
+            state.done += bytes
+            guard ContinuousClock.now - state.lastDrawn > .milliseconds(100) || (state.isDrawn && state.done == total)
+            else { return }
+            state.lastDrawn = .now
+            state.isDrawn = true
+            let filled = Int(min(30, state.done * 30 / total))
+            let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 30 - filled)
+            Terminal.unfinished(
+                "\r\(label) [\(bar)] \(ByteCount.format(state.done)) of \(ByteCount.format(total))  ")
+        }
+    }
+
+    /// Takes the bar away.
+    func finish() {
+        state.withLock { state in
+            if state.isDrawn { Terminal.unfinished("\r\u{1b}[K") }
+            state.isDrawn = false
+        }
+    }
+}

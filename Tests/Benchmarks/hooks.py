@@ -1,0 +1,79 @@
+"""Start-up, and what a commit takes with and without hooks, side by side; prints a table of milliseconds.
+
+GIT_ML names the binary; PEERS a folder with `dvc` in it. A peer that is not installed is left out.
+"""
+
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+
+RUNS = int(os.environ.get("RUNS", 30))
+GIT_ML = os.path.realpath(os.environ.get("GIT_ML") or shutil.which("git-ml"))
+PEERS = os.environ.get("PEERS", "")
+
+
+def milliseconds(command, before=None, **options):
+    times = []
+    for i in range(RUNS + 3):
+        if before:
+            before(i)
+        start = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+        times.append((time.perf_counter() - start) * 1000)
+    return times[3:]
+
+
+def show(title, rows):
+    print(f"\n{title:<52} {'min':>8} {'median':>8} {'max':>8}")
+    for name, times in rows:
+        print(f"{name:<52} {min(times):8.1f} {statistics.median(times):8.1f} {max(times):8.1f}")
+
+
+def main():
+    top = tempfile.mkdtemp(prefix="git-ml-bench.")
+    os.symlink(GIT_ML, f"{top}/git-ml")
+    environment = {
+        **os.environ, "PATH": f"{top}:{os.environ['PATH']}:{PEERS}", "HOME": top, "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
+    }
+    has = lambda program: shutil.which(program, path=environment["PATH"])
+
+    commands = [["git", "--version"], ["git-ml", "--version"], ["git", "ml", "--version"]]
+    commands += [[p, "--version"] for p in ("git-lfs", "dvc") if has(p)]
+    show("start-up, ms", [(" ".join(c), milliseconds(c, env=environment)) for c in commands])
+
+    def repository(name, *setup):
+        folder = f"{top}/{name}"
+        subprocess.run(["git", "init", "-q", "-b", "main", folder], check=True, env=environment)
+        for command in setup:
+            subprocess.run(command, check=True, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+        return folder
+
+    def write(folder, file):
+        def before(i):
+            with open(f"{folder}/{file}", "w") as out:
+                out.write(f'{{"auc": {i}}}\n')
+            subprocess.run(["git", "add", file], check=True, cwd=folder, env=environment)
+        return before
+
+    commit = ["git", "commit", "-q", "-m", "x"]
+    rows = []
+    plain = repository("plain")
+    rows.append(("git alone", milliseconds(commit, write(plain, "notes.txt"), cwd=plain, env=environment)))
+    ours = repository("ours", ["git-ml", "init"], ["git", "add", "."])
+    rows.append(("git-ml, nothing to record", milliseconds(commit, write(ours, "notes.txt"), cwd=ours, env=environment)))
+    rows.append(("git-ml, an experiment recorded", milliseconds(commit, write(ours, "metrics.json"), cwd=ours, env=environment)))
+    if has("git-lfs"):
+        lfs = repository("lfs", ["git", "lfs", "install", "--local"])
+        rows.append(("git-lfs", milliseconds(commit, write(lfs, "notes.txt"), cwd=lfs, env=environment)))
+    if has("dvc"):
+        dvc = repository("dvc", ["dvc", "init", "-q"], ["dvc", "install"])
+        rows.append(("DVC", milliseconds(commit, write(dvc, "notes.txt"), cwd=dvc, env=environment)))
+    show("git commit, ms", rows)
+    shutil.rmtree(top)
+
+
+main()
