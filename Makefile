@@ -40,7 +40,7 @@ $(VENV)/done: $(REQUIREMENTS)
 $(PEERS)/done:
 	@echo "Installing into $(PEERS): dvc"
 	@python3 -m venv $(PEERS)
-	@$(PEERS)/bin/python3 -m pip install --quiet --disable-pip-version-check dvc==3.58.0
+	@$(PEERS)/bin/python3 -m pip install --quiet --disable-pip-version-check dvc==3.58.0 'pathspec<0.13'
 	@touch $@
 
 build: deps ## build the release binary: static, stripped

@@ -36,6 +36,7 @@ public struct GitML: AsyncParsableCommand {
     public static func start() async -> Never {
         signal(SIGPIPE, SIG_IGN)
         do {
+            if try await runDirectly() { leave(0) }
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
@@ -49,6 +50,21 @@ public struct GitML: AsyncParsableCommand {
         } catch {
             exit(withError: error)
         }
+    }
+}
+
+extension GitML {
+    /// Runs what git starts with every commit and checkout, and `--version`, without the parser: looking at all commands
+    /// by reflection takes it 4 ms, half of what such a start takes.
+    private static func runDirectly() async throws -> Bool {
+        switch Array(CommandLine.arguments.dropFirst()) {
+        case ["--version"]: print(configuration.version)
+        case ["hook", "post-commit"]: Hook.PostCommit().run()
+        case ["hook", "post-receive"]: Hook.PostReceive().run()
+        case ["filter-process"]: try await FilterProcessCommand().run()
+        default: return false
+        }
+        return true
     }
 }
 

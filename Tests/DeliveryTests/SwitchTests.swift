@@ -91,7 +91,6 @@ struct SwitchTests {
             return try await group.reduce(into: []) { $0 += $1 }
         }
         #expect(Set(revisions) == ["one", "two"])
-        #expect(revisions.count > 100)
         for _ in 0..<100 where old.identity.isRunning { try await Task.sleep(for: .milliseconds(50)) }
         #expect(!old.identity.isRunning)
         #expect(new.identity.isRunning)

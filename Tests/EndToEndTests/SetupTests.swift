@@ -125,6 +125,33 @@ struct SetupTests {
         #expect(try project.text("work/.lfsconfig") == "[lfs]\n\tfetchexclude = *\n")
     }
 
+    @Test func `a remote that is added after init gets its fetch options with the first push`() async throws {
+        let project = try Project()
+        try await project.sandbox.repository()
+        _ = try await project.ml("init")
+        try await project.sh(
+            """
+            git init -q --bare ../remote.git && git remote add origin ../remote.git
+            printf '{"auc":0.9}' > metrics.json && git add . && git commit -qm x && git push -q -u origin main
+            git ml doctor
+            git clone -q ../remote.git ../other && cd ../other && git ml init && printf '{"auc":0.8}' > metrics.json
+            git commit -qam y && git push -q && cd ../work && git pull -q
+            """)
+        let runs = try await project.ml("log", "--json").output.split(separator: "\n")
+        #expect(runs.count == 2)
+    }
+
+    @Test func `init --bare in a work tree is refused and changes nothing`() async throws {
+        let project = try Project()
+        try await project.sandbox.repository()
+        let before = try await everything(project)
+        let seen = try await project.ml("init", "--bare", "--runner")
+        #expect(seen.status == 1)
+        #expect(seen.errors.contains("has a work tree"))
+        let after = try await everything(project)
+        #expect(after == before)
+    }
+
     @Test func `git-lfs reads our pointers and bytes, and we read its`() async throws {
         let project = try await Project.withRemote()
         try await project.sh(

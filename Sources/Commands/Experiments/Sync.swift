@@ -15,6 +15,7 @@ struct Sync: AsyncParsableCommand {
 
     func run() async throws {
         let repository = try Repository.current()
+        try await GitSettings(repository: repository).applyFetchOptions()
         let sent = try await NotesSync(repository).push(remote)
         print(sent ? "Sent what \(remote) lacked." : "\(remote) and this clone hold the same runs.")
     }

@@ -54,6 +54,9 @@ extension Hook {
         /// A failure here leaves the user's own push alone: the records are sent with the next one.
         private func sendNotes(_ repository: Repository) async {
             do {
+                // A remote that came after `init` gets its fetch options here; a push to a bare address has none.
+                guard try repository.remotes().contains(remote) else { return }
+                try await GitSettings(repository: repository).applyFetchOptions()
                 try await NotesSync(repository).push(remote)
             } catch {
                 Terminal.error("git-ml: the recorded runs were not sent (they stay here): \(error)")

@@ -20,6 +20,13 @@ struct GitSettings {
             try await repository.git("config", "--local", "--replace-all", key, value)
             changed.append(key)
         }
+        return try await changed + applyFetchOptions()
+    }
+
+    /// Makes every `git fetch` of the remotes that there are bring our notes along; returns the keys that changed.
+    @discardableResult
+    func applyFetchOptions() async throws -> [String] {
+        var changed: [String] = []
         for remote in try repository.remotes() {
             let key = "remote.\(remote).fetch"
             let present = try await local(key)

@@ -39,6 +39,7 @@ struct Init: AsyncParsableCommand {
     }
 
     private func setUpServer(_ repository: Repository) async throws {
+        if let workTree = repository.workTree { throw NotBare(workTree: workTree.string) }
         var changes: [String] = []
         for (key, value) in [("receive.fsckObjects", "true"), ("core.fsync", "committed,reference")] {
             if try repository.setting(key) == value { continue }
@@ -73,6 +74,14 @@ enum LFSConfig {
         try Files.replace(file, with: "[lfs]\n\tfetchexclude = *\n".utf8)
         return true
     }
+}
+
+/// A repository with a work tree where a bare one is meant.
+struct NotBare: Failure {
+    let workTree: String
+    var kind: FailureKind { .user }
+    var description: String { "\(workTree) has a work tree: --bare is for the repository that people push to" }
+    var hints: [String] { ["run it in the bare repository, or run `git ml init` here"] }
 }
 
 /// What `init` and `clone` do to a repository with a work tree.
