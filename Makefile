@@ -23,6 +23,7 @@ help: ## list the targets
 
 deps: ## install the packages that are missing
 	@if ! command -v apt-get >/dev/null; then \
+	  if pkg-config --exists libgit2 libcurl 2>/dev/null; then echo "libgit2 and libcurl are there."; exit 0; fi; \
 	  echo "This system has no apt-get. Install by hand: libgit2 (1.5 or newer), libcurl, pkg-config, git, git-lfs, curl, Python 3."; \
 	  echo "With Homebrew: brew install libgit2 curl pkg-config git-lfs"; exit 1; fi; \
 	missing=$$(for p in $(BUILD_PACKAGES) $(TEST_PACKAGES); do \

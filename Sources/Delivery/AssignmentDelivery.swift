@@ -18,6 +18,8 @@ struct AssignmentDelivery {
     let stage: String
     let assignment: Assignment
     let log: DeliveryLog
+    /// Whether another tag object of this name was delivered before.
+    let hasMoved: Bool
 
     private let id: String
     private let attempt: Int
@@ -40,7 +42,7 @@ struct AssignmentDelivery {
     init(
         repository: Repository, places: Runner.Places, policy: Project, policyCommit: ObjectID, model: ModelEntry,
         stage: String, assignment: Assignment, log: DeliveryLog, unfinished: DeliveryRecord?,
-        say: @escaping @Sendable (String) -> Void
+        hasMoved: Bool, say: @escaping @Sendable (String) -> Void
     ) {
         id = unfinished?.id ?? UUIDv7().description
         attempt = (unfinished?.steps.map(\.attempt).max() ?? 0) + 1
@@ -53,6 +55,7 @@ struct AssignmentDelivery {
         self.stage = stage
         self.assignment = assignment
         self.log = log
+        self.hasMoved = hasMoved
     }
 
     private func say(_ line: String) {
@@ -161,6 +164,9 @@ struct AssignmentDelivery {
     // MARK: - Steps
 
     private func verify() throws -> (model: ModelSettings, stage: StageSettings) {
+        guard !hasMoved else {
+            throw Refusal("the tag was moved after it had been delivered: stage it anew, with the next counter")
+        }
         guard let settings = policy.models[model.name] else {
             throw Refusal("\(Project.fileName) on the protected branch names no model “\(model.name)”")
         }

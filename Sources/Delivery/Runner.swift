@@ -59,13 +59,20 @@ public struct Runner: Sendable {
         let registry = Registry(try repository.tags(), allowLight: policy.allowsLightTags)
         for problem in registry.problems { say("ignored the tag \(problem.tag): \(problem.reason)") }
         let log = DeliveryLog(repository)
+        let delivered = try log.all().filter { $0.status == "succeeded" && $0.counter != nil }
         for model in registry.models.values.sorted(by: { $0.name < $1.name }) {
             for (stage, assignment) in model.desired.sorted(by: { $0.key < $1.key }) {
                 let before = try log.deliveries(of: assignment.commit).filter { $0.tag == assignment.tagID.hex }
                 if before.contains(where: { $0.ended != nil }) { continue }
+                // A tag that stands elsewhere than when it was delivered was moved by force.
+                let hasMoved = delivered.contains {
+                    $0.model == "\(model.name)" && $0.stage == stage && $0.counter == assignment.counter
+                        && $0.tag != assignment.tagID.hex
+                }
                 await AssignmentDelivery(
                     repository: repository, places: places, policy: policy, policyCommit: policyCommit, model: model,
-                    stage: stage, assignment: assignment, log: log, unfinished: before.last, say: say
+                    stage: stage, assignment: assignment, log: log, unfinished: before.last,
+                    hasMoved: hasMoved, say: say
                 ).deliver()
             }
         }

@@ -106,7 +106,7 @@ public struct PackageSettings: Sendable, Equatable {
     init(_ node: YAMLNode) throws {
         let fields = try node.fields(["base", "template", "files", "requirements"])
         base = try fields["base"]?.text() ?? base
-        template = try fields["template"]?.text() ?? template
+        template = try fields["template"]?.relativePath() ?? template
         files = try fields["files"]?.list().map { try $0.relativePath() } ?? files
         requirements = try fields["requirements"]?.relativePath()
     }

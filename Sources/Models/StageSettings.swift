@@ -98,7 +98,10 @@ public struct StageSettings: Sendable {
     private static func probe(_ node: YAMLNode) throws -> Probe {
         let fields = try node.fields(["path", "request", "within"])
         var probe = Probe()
-        probe.path = try fields["path"]?.text() ?? probe.path
+        if let path = fields["path"] {
+            probe.path = try path.text()
+            guard probe.path.hasPrefix("/") else { throw path.failure("a path to probe begins with /") }
+        }
         probe.request = try fields["request"]?.relativePath()
         probe.within = try fields["within"]?.duration() ?? probe.within
         return probe

@@ -107,6 +107,23 @@ struct BadInputTests {
         #expect(images == "none\n")
     }
 
+    @Test func `a tag that was moved by force after its delivery is refused`() async throws {
+        let project = try await Project.withRemote()
+        try project.writeSettings("stages:\n  prod: {}\n")
+        try project.write("work/models/m.bin", "a model")
+        try project.write("work/metrics.json", #"{"auc":0.9}"#)
+        try await project.sh(
+            """
+            git add . && git commit -qm x && git tag -a -m x 'm#prod#1' && git push -q origin main --tags
+            git ml deliveries --follow
+            printf other > models/m.bin && git commit -qam y && git tag -f -a -m y 'm#prod#1'
+            git push -q origin main && git push -q -f origin 'm#prod#1'
+            """)
+        let followed = try await project.ml("deliveries", "--follow")
+        #expect(followed.status == 1)
+        #expect(followed.output.contains("the tag was moved after it had been delivered"), "\(followed)")
+    }
+
     @Test func `a corrupt pointer is left as it is and stops no commit`() async throws {
         let project = try await Project.withRemote()
         try await project.sh("git ml track '*.bin'")

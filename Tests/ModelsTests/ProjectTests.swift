@@ -23,7 +23,8 @@ struct ProjectTests {
         ("stages:\n  prod:\n    probe: {within: soon}\n", 3), ("models:\n  m: {path: ../x}\n", 2),
         ("models:\n  m: {path: /etc/passwd}\n", 2), ("models:\n  m: {path: a/.git/x}\n", 2),
         ("stages:\n  prod:\n    deploy: {to: local, port: 70000}\n", 3), ("models:\n  'a b': {path: x}\n", 2),
-        ("version: 1\n\tx: 1\n", 2),
+        ("version: 1\n\tx: 1\n", 2), ("models:\n  m:\n    path: x\n    package: {template: ../../x}\n", 4),
+        ("stages:\n  prod:\n    probe: {path: '@example.com/'}\n", 3),
     ])
     func `a wrong type or value names its line`(text: String, line: Int) {
         let failure = #expect(throws: YAMLFailure.self) { try Project(text) }
