@@ -91,9 +91,7 @@ struct BadInputTests {
 
     @Test func `a model whose bytes have rotted at the remote is not delivered`() async throws {
         let project = try await Project.withRemote()
-        try project.writeSettings("stages:\n  prod: {}\n")
-        try project.write("work/models/m.bin", "a model")
-        try project.write("work/metrics.json", #"{"auc":0.9}"#)
+        try project.writeModel()
         try await project.sh(
             """
             git ml track 'models/**' && git add . && git commit -qm x && git push -q origin main
@@ -109,9 +107,7 @@ struct BadInputTests {
 
     @Test func `a tag that was moved by force after its delivery is refused`() async throws {
         let project = try await Project.withRemote()
-        try project.writeSettings("stages:\n  prod: {}\n")
-        try project.write("work/models/m.bin", "a model")
-        try project.write("work/metrics.json", #"{"auc":0.9}"#)
+        try project.writeModel()
         try await project.sh(
             """
             git add . && git commit -qm x && git tag -a -m x 'm#prod#1' && git push -q origin main --tags
@@ -149,9 +145,7 @@ struct BadInputTests {
 
     @Test func `without Python a delivery says that it is missing, and commits go on`() async throws {
         let project = try await Project.withRemote()
-        try project.writeSettings("stages:\n  prod: {deploy: {to: local}}\n")
-        try project.write("work/models/m.bin", "a model")
-        try project.write("work/metrics.json", #"{"auc":0.9}"#)
+        try project.writeModel(stage: "{deploy: {to: local}}")
         // A PATH with git and a shell and nothing else.
         try await project.sh(
             """
@@ -175,9 +169,7 @@ struct BadInputTests {
             "deploy.sh", "#!/bin/sh\n[ -e \(project.path)/go ] || { echo $$ > \(project.path)/began; exec sleep 60; }\n"
         )
         try await project.sh("chmod +x ../deploy.sh")
-        try project.writeSettings("stages:\n  prod: {deploy: {to: command, run: [\(project.path)/deploy.sh]}}\n")
-        try project.write("work/models/m.bin", "a model")
-        try project.write("work/metrics.json", #"{"auc":0.9}"#)
+        try project.writeModel(stage: "{deploy: {to: command, run: [\(project.path)/deploy.sh]}}")
         try await project.sh(
             """
             rm ../remote.git/hooks/post-receive

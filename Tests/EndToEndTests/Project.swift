@@ -45,6 +45,13 @@ struct Project {
         try write("work/ml.yaml", "version: 1\nmodels:\n  m: {path: models/m.bin}\n" + more)
     }
 
+    /// A model `m` with a metric, and a stage `prod` that asks for nothing.
+    func writeModel(stage: String = "{}") throws {
+        try writeSettings("stages:\n  prod: \(stage)\n")
+        try write("work/models/m.bin", "a model")
+        try write("work/metrics.json", #"{"auc":0.9}"#)
+    }
+
     /// Ends what the runner of the remote serves.
     func stopServers() async {
         _ = try? await ml("local", "--stop", "--repo", "remote.git", in: "")

@@ -19,6 +19,15 @@ struct DataRemote {
         try project.data.objectRemote(gitRemote: repository.setting("remote.\(remote).url"))
     }
 
+    /// Replaces the pointers in the work tree by what they stand for, with a bar while it lasts; returns the paths.
+    func checkOut(_ commit: ObjectID, from remote: any ObjectRemote) async throws -> [String] {
+        let bar = ProgressBar("fetching")
+        defer { bar.finish() }
+        return try await DataTransfer(repository, store: repository.contentStore, remote: remote) {
+            bar.advance(by: $0, of: $1)
+        }.checkOut(commit)
+    }
+
     /// The same, in a bare repository its own folder.
     func own() throws -> any ObjectRemote {
         guard repository.workTree == nil else { return try resolve() }

@@ -128,12 +128,7 @@ struct Setup {
             say("could not fetch the runs from \(remote): \(error)")
         }
         let data = try DataRemote(repository, project: project).resolve(remote)
-        let bar = ProgressBar("fetching")
-        defer { bar.finish() }
-        let paths = try await DataTransfer(repository, store: repository.contentStore, remote: data) {
-            bar.advance(by: $0, of: $1)
-        }.checkOut(head)
-        bar.finish()
+        let paths = try await DataRemote(repository, project: project).checkOut(head, from: data)
         if !paths.isEmpty { say("brought \(paths.count) data file(s)") }
         return try hadRuns != repository.ref("refs/notes/ml/runs") || !paths.isEmpty
     }

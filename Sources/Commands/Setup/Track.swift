@@ -58,13 +58,8 @@ struct Pull: AsyncParsableCommand {
     func run() async throws {
         let repository = try Repository.current()
         guard let head = try repository.head() else { return print("Nothing is committed yet.") }
-        let remote = try DataRemote(repository, project: .inWorkTree(of: repository)).resolve()
-        let bar = ProgressBar("fetching")
-        defer { bar.finish() }
-        let paths = try await DataTransfer(repository, store: repository.contentStore, remote: remote) {
-            bar.advance(by: $0, of: $1)
-        }.checkOut(head)
-        bar.finish()
+        let data = try DataRemote(repository, project: .inWorkTree(of: repository))
+        let paths = try await data.checkOut(head, from: data.resolve())
         print(paths.isEmpty ? "All data is here." : "brought \(paths.count) data file(s)")
     }
 }
