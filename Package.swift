@@ -15,6 +15,7 @@ let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto"
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
 ]
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
@@ -36,6 +37,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2", traits: []),
@@ -52,7 +54,8 @@ let package = Package(
         .target(name: "Storage", dependencies: ["Base", "Transport", system], swiftSettings: settings),
         .target(name: "Pointers", dependencies: ["Base", "GitKit", "Storage", system], swiftSettings: settings),
         .target(
-            name: "Runs", dependencies: ["Base", "GitKit", "Pointers", system, toml], swiftSettings: settings),
+            name: "Runs", dependencies: ["Base", "GitKit", "Storage", "Pointers", grdb, system, toml],
+            swiftSettings: settings),
         .target(
             name: "Models", dependencies: ["Base", "GitKit", "Pointers", "Runs", system], swiftSettings: settings),
         .target(name: "Images", dependencies: ["Base", "Storage", "Transport", system], swiftSettings: settings),

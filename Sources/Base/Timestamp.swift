@@ -17,6 +17,11 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
     /// Seconds from `other` to this moment.
     public func seconds(since other: Timestamp) -> Double { Double(microseconds - other.microseconds) / 1e6 }
 
+    /// This moment and so many seconds.
+    public func advanced(bySeconds seconds: Double) -> Timestamp {
+        Timestamp(microseconds: microseconds &+ Int64(max(-4e15, min(4e15, (seconds * 1e6).rounded()))))
+    }
+
     /// RFC 3339 with microseconds: `2026-11-23T15:04:05.123456Z`.
     public var description: String {
         let second = microseconds.floorDivided(by: 1_000_000)

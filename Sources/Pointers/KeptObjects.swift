@@ -1,7 +1,7 @@
 public import Base
 public import GitKit
 public import Storage
-internal import SystemPackage
+public import SystemPackage
 
 /// Content that no pointer file names: logs, curves, manifests.
 ///
@@ -17,6 +17,17 @@ public struct KeptObjects: Sendable {
         self.repository = repository
         store = ContentStore(repository.mlDirectory.appending("objects"))
     }
+
+    /// Stores bytes here, durably; the next push sends and lists them.
+    public func keep(_ bytes: [UInt8]) throws -> Digest {
+        let digest = Digest.of(bytes)
+        if store.contains(digest, size: Int64(bytes.count)) { return digest }
+        try Files.replace(pending.appending(digest.hex), with: [])
+        return try store.insert(bytes)
+    }
+
+    /// Where an empty file named by its oid stands for each content that has not been pushed yet.
+    public var pending: FilePath { store.root.appending("pending") }
 
     /// Stores bytes here and at the remote, and lists them; the same bytes again change nothing.
     public func add(_ bytes: [UInt8], remote: any ObjectRemote) async throws -> Digest {

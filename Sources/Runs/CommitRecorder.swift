@@ -35,30 +35,21 @@ public struct CommitRecorder: Sendable {
         let base = replaced ?? commit.parents.first
         guard try changesExperiment(id, since: base), try log.notes.lines(on: id).isEmpty else { return outcome }
 
-        var events = RunEvents()
-        events.add("start", try start(of: commit))
-        events.params(ValueFile.params(try values(settings.params, in: id, &outcome.warnings)))
-        events.metrics(ValueFile.metrics(try values(settings.metrics, in: id, &outcome.warnings)))
+        var record = RunRecord(code: id, source: .commit)
+        record.user = settings.user ? commit.author.name : nil
+        record.host = settings.host ? MachineInfo.host() : nil
+        record.environment = try MachineInfo.environment(of: id, in: repository)
+        record.params = ValueFile.params(try values(settings.params, in: id, &outcome.warnings))
+        record.series = ValueFile.metrics(try values(settings.metrics, in: id, &outcome.warnings)).mapValues {
+            [MetricPoint(step: 0, time: record.started, value: $0)]
+        }
         let items = try items(in: id)
-        events.inputs(items.filter { $0.role == .data })
-        events.outputs(items.filter { $0.role == .model })
-        events.add(
-            "end",
-            [JSON.Member("status", "finished"), JSON.Member("seconds", nil), JSON.Member("exit", nil)])
-        try log.notes.add([id: events.lines], message: "runs: \(id.short)")
-        outcome.run = events.run
+        record.inputs = items.filter { $0.role == .data }
+        record.outputs = items.filter { $0.role == .model }
+        record.end = RunRecord.End(.finished)
+        try log.notes.add([id: record.lines(store: KeptObjects(repository))], message: "runs: \(id.short)")
+        outcome.run = record.run
         return outcome
-    }
-
-    private func start(of commit: Commit) throws -> [JSON.Member] {
-        [
-            JSON.Member("name", nil), JSON.Member("experiment", nil),
-            JSON.Member("user", settings.user ? .string(commit.author.name) : nil),
-            JSON.Member("host", settings.host ? .optional(MachineInfo.host()) : nil), JSON.Member("cmd", []),
-            JSON.Member("code", .string(commit.id.hex)), JSON.Member("dirty", false), JSON.Member("left_out", []),
-            JSON.Member("parent", nil), JSON.Member("source", "commit"),
-            JSON.Member("env", try MachineInfo.environment(of: commit.id, in: repository)),
-        ]
     }
 
     /// Whether a params or metrics file or a model differs between two commits.

@@ -1,35 +1,45 @@
 public import Base
 public import GitKit
 
-/// What is known of one metric of a run.
-public struct MetricSummary: Hashable, Sendable {
-    public var last: Double
-    public var step: Int64
-    public var min: Double
-    public var max: Double
-    public var count: Int64
-}
-
 /// A run: the fold of its event lines.
 public struct Run: Sendable {
+    /// Where a run's curves lie.
+    public enum SeriesPlace: Sendable, Equatable {
+        case content(Digest, size: Int64)
+        case inline([String: [MetricPoint]])
+    }
+
+    /// 32 hex digits.
     public let id: String
-    /// The commit whose note the lines stand on.
-    public let commit: ObjectID
+    /// The commit whose tree is the run's code: the start line's, else the one whose note the lines stand on.
+    public var commit: ObjectID
     public var name: String?
     public var experiment: String?
     public var user: String?
+    public var host: String?
+    public var command: [String] = []
     public var source = "commit"
+    /// `running` until an end line stands.
     public var status = "running"
     public var started: Timestamp
     /// How long it took; nil when nobody measured.
     public var seconds: Double?
+    public var exit: Int64?
+    /// In bytes; nil when nobody measured.
+    public var peakMemory: Int64?
     public var dirty = false
+    public var leftOut: [String] = []
+    /// The run that this one is part of.
+    public var parent: String?
     public var environment: JSON = [:]
     public var params: [String: String] = [:]
     public var metrics: [String: MetricSummary] = [:]
+    public var series: [SeriesPlace] = []
     public var tags: [String: String] = [:]
     public var inputs: [RunItem] = []
     public var outputs: [RunItem] = []
+    /// Commits made after the run that hold what it made, in the order they were linked.
+    public var links: [ObjectID] = []
     public var isDeleted = false
 
     init(id: String, commit: ObjectID, started: Timestamp) {
@@ -40,6 +50,11 @@ public struct Run: Sendable {
 
     /// The last value of each metric.
     public var values: [String: Double] { metrics.mapValues(\.last) }
+
+    /// The tag that MLflow and we keep a run's new name in.
+    public static let nameTag = "mlflow.runName"
+    /// The tag that MLflow and we keep a note on a run in.
+    public static let noteTag = "mlflow.note.content"
 
     /// One object as `git ml runs --json` prints it.
     public var json: JSON {
@@ -55,60 +70,108 @@ public struct Run: Sendable {
 }
 
 extension Run {
-    /// Folds the lines of one note into the runs they tell of, in the order of their start.
+    /// Folds lines into the runs they tell of, in the order of their start.
     ///
-    /// Lines are taken by time, then by their bytes. Lines that cannot be read, and kinds that are not known, are
-    /// passed over: a newer git-ml may have written them.
+    /// Lines are taken by time, then by their bytes; each counts once, however often it stands there. Lines that cannot
+    /// be read, and kinds that are not known, are passed over: a newer git-ml may have written them. `commit` is the one
+    /// whose note they stand on.
     public static func fold(_ lines: [String], on commit: ObjectID) -> [Run] {
         var runs: [String: Run] = [:]
-        let events = lines.compactMap { line -> (t: Timestamp, event: JSON)? in
-            guard let event = try? JSON.parse(line), let t = event["t"]?.string.flatMap({ Timestamp($0) }) else {
+        let events = Set(lines).compactMap { line -> Event? in
+            guard let json = try? JSON.parse(line), let t = json["t"]?.string.flatMap({ Timestamp($0) }) else {
                 return nil
             }
-            return (t, event)
+            return Event(t: t, line: line, json: json)
         }
-        for (t, event) in events.sorted(by: { $0.t < $1.t }) {
-            guard let id = event["run"]?.string, let kind = event["ev"]?.string else { continue }
-            var run = runs[id] ?? Run(id: id, commit: commit, started: t)
-            run.apply(kind, event, at: t)
+        for event in events.sorted(by: Event.precedes) {
+            guard let id = event.json["run"]?.string, let kind = event.json["ev"]?.string else { continue }
+            var run = runs[id] ?? Run(id: id, commit: commit, started: event.t)
+            run.apply(kind, event.json, at: event.t)
             runs[id] = run
         }
         return runs.values.sorted { ($0.started, $0.id) < ($1.started, $1.id) }
     }
 
+    private struct Event {
+        let t: Timestamp
+        let line: String
+        let json: JSON
+
+        static func precedes(_ a: Event, _ b: Event) -> Bool {
+            a.t == b.t ? a.line.utf8.lexicographicallyPrecedes(b.line.utf8) : a.t < b.t
+        }
+    }
+
     private mutating func apply(_ kind: String, _ event: JSON, at time: Timestamp) {
         switch kind {
-        case "start":
-            started = time
-            name = event["name"]?.string
-            experiment = event["experiment"]?.string
-            user = event["user"]?.string
-            source = event["source"]?.string ?? source
-            dirty = event["dirty"]?.bool ?? false
-            environment = event["env"] ?? [:]
+        case "start": start(event, at: time)
         case "params": params.merge(event["params"]?.texts ?? [:]) { $1 }
         case "metrics":
             for member in event["metrics"]?.members ?? [] { metrics[member.key] = MetricSummary(member.value) }
+        case "series": if let place = SeriesPlace(event) { series.append(place) }
         case "tags":
-            tags.merge(event["set"]?.texts ?? [:]) { $1 }
+            var set = event["set"]?.texts ?? [:]
+            if let new = set.removeValue(forKey: Self.nameTag) { name = new }
+            tags.merge(set) { $1 }
             for key in event["unset"]?.array ?? [] { if let key = key.string { tags[key] = nil } }
-        case "inputs": inputs += (event["items"]?.array ?? []).compactMap { RunItem($0) }
-        case "outputs": outputs += (event["items"]?.array ?? []).compactMap { RunItem($0) }
+        case "inputs": Self.merge(event, into: &inputs)
+        case "outputs": Self.merge(event, into: &outputs)
+        case "link": if let commit = event["commit"]?.string.flatMap({ ObjectID($0) }) { links.append(commit) }
         case "end":
             status = event["status"]?.string ?? status
             seconds = event["seconds"]?.double
+            exit = event["exit"]?.int
+            peakMemory = event["peak_memory"]?.int
         case "delete": isDeleted = true
         case "restore": isDeleted = false
         default: break
         }
     }
+
+    private mutating func start(_ event: JSON, at time: Timestamp) {
+        started = time
+        name = event["name"]?.string
+        experiment = event["experiment"]?.string
+        user = event["user"]?.string
+        host = event["host"]?.string
+        command = event["cmd"]?.array?.compactMap(\.string) ?? []
+        commit = event["code"]?.string.flatMap { ObjectID($0) } ?? commit
+        source = event["source"]?.string ?? source
+        dirty = event["dirty"]?.bool ?? false
+        leftOut = event["left_out"]?.array?.compactMap(\.string) ?? []
+        parent = event["parent"]?.string
+        environment = event["env"] ?? [:]
+    }
+
+    /// A path that stands twice has its newest content.
+    private static func merge(_ event: JSON, into items: inout [RunItem]) {
+        for item in (event["items"]?.array ?? []).compactMap({ RunItem($0) }) {
+            if let old = items.firstIndex(where: { $0.path == item.path }) {
+                items[old] = item
+            } else {
+                items.append(item)
+            }
+        }
+    }
 }
 
-extension MetricSummary {
-    init?(_ json: JSON) {
-        guard let last = json["last"]?.double else { return nil }
-        self.init(
-            last: last, step: json["step"]?.int ?? 0, min: json["min"]?.double ?? last,
-            max: json["max"]?.double ?? last, count: json["count"]?.int ?? 1)
+extension Run.SeriesPlace {
+    init?(_ event: JSON) {
+        if let digest = event["oid"]?.string.flatMap({ Digest($0) }), let size = event["size"]?.int {
+            self = .content(digest, size: size)
+            return
+        }
+        guard let members = event["inline"]?.members else { return nil }
+        var curves: [String: [MetricPoint]] = [:]
+        for member in members {
+            let steps = member.value["steps"]?.array?.compactMap(\.int) ?? []
+            let values = member.value["values"]?.array?.compactMap(\.double) ?? []
+            let times = member.value["times"]?.array?.compactMap(\.int) ?? []
+            guard steps.count == values.count, steps.count == times.count else { continue }
+            curves[member.key] = steps.indices.map {
+                MetricPoint(step: steps[$0], time: Timestamp(microseconds: times[$0]), value: values[$0])
+            }
+        }
+        self = .inline(curves)
     }
 }

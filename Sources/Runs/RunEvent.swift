@@ -1,4 +1,5 @@
 public import Base
+public import GitKit
 
 /// Writes event lines: one JSON object a line, `t` first, keys in the fixed order of the format.
 ///
@@ -27,23 +28,71 @@ public struct RunEvents: Sendable {
         if !params.isEmpty { add("params", [JSON.Member("params", .sorted(params))]) }
     }
 
-    /// Adds metrics of which only one value is known.
-    public mutating func metrics(_ values: [String: Double]) {
-        if values.isEmpty { return }
-        let at = JSON.string(Timestamp(microseconds: last.microseconds + 1).description)
-        let summaries = values.mapValues { value -> JSON in
-            let number = JSON.number(value)
-            return [
-                "last": number, "step": 0, "at": at, "min": number, "max": number, "first_step": 0, "count": 1,
-            ]
-        }
-        add("metrics", [JSON.Member("metrics", .sorted(summaries))])
+    public mutating func metrics(_ metrics: [String: MetricSummary]) {
+        if !metrics.isEmpty { add("metrics", [JSON.Member("metrics", .sorted(metrics.mapValues(\.json)))]) }
     }
 
-    public mutating func inputs(_ items: [RunItem]) { add("inputs", items) }
-    public mutating func outputs(_ items: [RunItem]) { add("outputs", items) }
+    /// Adds what is known of metrics, and their curves where they have more than one point.
+    ///
+    /// Curves that take less than 4 KiB stand in the line; longer ones are content.
+    public mutating func curves(
+        _ series: [String: [MetricPoint]], system: [String: [MetricPoint]] = [:], store: any KeptContent
+    ) throws {
+        metrics(series.compactMapValues { MetricSummary($0) })
+        let curves = series.filter { $0.value.count > 1 }.merging(system) { $1 }
+        if curves.isEmpty { return }
+        let keys = curves.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        let tail = JSON.Member("keys", .array(keys.map { .string($0) }))
+        if curves.reduce(0, { $0 + $1.value.count }) < 4096 / 8 {
+            let inline = JSON.sorted(curves.mapValues(Self.inline))
+            if inline.description.utf8.count < 4096 { return add("series", [JSON.Member("inline", inline), tail]) }
+        }
+        let bytes = SeriesFile.encode(curves)
+        let digest = try store.keep(bytes)
+        add(
+            "series",
+            [JSON.Member("oid", .string(digest.description)), JSON.Member("size", .int(Int64(bytes.count))), tail])
+    }
 
-    private mutating func add(_ kind: String, _ items: [RunItem]) {
+    /// Times are microseconds since 1970.
+    private static func inline(_ points: [MetricPoint]) -> JSON {
+        [
+            "steps": .array(points.map { .int($0.step) }), "values": .array(points.map { .number($0.value) }),
+            "times": .array(points.map { .int($0.time.microseconds) }),
+        ]
+    }
+
+    public mutating func tags(_ set: [String: String], unset: [String] = []) {
+        if set.isEmpty, unset.isEmpty { return }
+        add(
+            "tags",
+            [JSON.Member("set", .sorted(set)), JSON.Member("unset", .array(unset.sorted().map { .string($0) }))])
+    }
+
+    /// Adds the end; `at` is when that was, if it was later than the line before.
+    public mutating func end(_ end: RunRecord.End, at time: Timestamp? = nil) {
+        if let time, time.microseconds > last.microseconds { last.microseconds = time.microseconds - 1 }
+        var members = [
+            JSON.Member("status", .string(end.status.rawValue)),
+            JSON.Member("seconds", end.seconds.map { .number($0) } ?? .null),
+            JSON.Member("exit", end.exit.map { .int($0) } ?? .null),
+        ]
+        if let bytes = end.peakMemory { members.append(JSON.Member("peak_memory", .int(bytes))) }
+        add("end", members)
+    }
+
+    /// Ties a run to a commit made after it; `isExact` says that the commit's code is the run's.
+    public mutating func link(_ commit: ObjectID, isExact: Bool) {
+        add("link", [JSON.Member("commit", .string(commit.hex)), JSON.Member("exact", .bool(isExact))])
+    }
+
+    public mutating func delete() { add("delete", []) }
+    public mutating func restore() { add("restore", []) }
+
+    public mutating func inputs(_ items: [RunItem]) { addItems("inputs", items) }
+    public mutating func outputs(_ items: [RunItem]) { addItems("outputs", items) }
+
+    private mutating func addItems(_ kind: String, _ items: [RunItem]) {
         if !items.isEmpty { add(kind, [JSON.Member("items", .array(items.map(\.json)))]) }
     }
 }

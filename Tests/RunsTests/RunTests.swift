@@ -51,7 +51,10 @@ struct RunTests {
         let run = try #require(UUIDv7("0193590a6b3d7c21a8f04d1e2b6c9f10"))
         var events = RunEvents(run: run, at: time)
         events.params(["model.depth": "4", "lr": "0.1"])
-        events.metrics(["auc": .nan])
+        events.metrics([
+            "auc": MetricSummary(
+                last: .nan, at: Timestamp(microseconds: time.microseconds + 1), min: .nan, max: .nan)
+        ])
         events.outputs([RunItem(path: "m.joblib", digest: .of("abc"), size: 3, role: .model)])
         let head = { (n: Int) in
             #"{"t":"2023-11-14T22:13:20.00000\#(n)Z","run":"0193590a6b3d7c21a8f04d1e2b6c9f10","ev":"#
