@@ -21,7 +21,11 @@ public struct GitML: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(name: "Set up:", subcommands: [Init.self, Clone.self, Doctor.self]),
             CommandGroup(name: "Data:", subcommands: [Track.self, Untrack.self, Pull.self]),
-            CommandGroup(name: "Experiments:", subcommands: [Log.self, RunList.self, Show.self, Diff.self, Sync.self]),
+            CommandGroup(
+                name: "Experiments:",
+                subcommands: [RunCommand.self, Log.self, RunList.self, Show.self, Diff.self, Sync.self]),
+            CommandGroup(
+                name: "Inside a run:", subcommands: [MetricCommand.self, ParamCommand.self, ArtifactCommand.self]),
             CommandGroup(name: "Models:", subcommands: [ModelList.self, Register.self, Stage.self, GateCommand.self]),
             CommandGroup(
                 name: "Delivery:",

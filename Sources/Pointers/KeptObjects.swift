@@ -3,20 +3,12 @@ public import GitKit
 public import Storage
 public import SystemPackage
 
-/// Content that no pointer file names: logs, curves, manifests.
-///
-/// The bytes lie in `<common>/ml/objects`, because `git lfs prune` would delete them from git-lfs's own folder.
-/// `refs/ml/objects` lists each as a pointer text at `aa/bb/<oid>`, so that servers' garbage collectors see them.
-public struct KeptObjects: Sendable {
-    public static let ref = "refs/ml/objects"
-
-    private let repository: Repository
+/// The part of ``KeptObjects`` in this clone: the bytes, and marks on what has not been pushed yet.
+public struct LocalObjects: Sendable {
     public let store: ContentStore
 
-    public init(_ repository: Repository) {
-        self.repository = repository
-        store = ContentStore(repository.mlDirectory.appending("objects"))
-    }
+    /// `mlDirectory` is `<common>/ml`.
+    public init(mlDirectory: FilePath) { store = ContentStore(mlDirectory.appending("objects")) }
 
     /// Stores bytes here, durably; the next push sends and lists them.
     public func keep(_ bytes: [UInt8]) throws -> Digest {
@@ -26,8 +18,35 @@ public struct KeptObjects: Sendable {
         return try store.insert(bytes)
     }
 
+    /// The same for a file, piece by piece.
+    public func keep(file: FilePath) throws -> (digest: Digest, size: Int64) {
+        // The mark must stand before the content does, and the digest is known only afterwards: hash first.
+        let content = try Digest.of(file: file)
+        if store.contains(content.digest, size: content.size) { return content }
+        try Files.replace(pending.appending(content.digest.hex), with: [])
+        try store.insert(copyOf: file, as: content.digest, size: content.size)
+        return content
+    }
+
     /// Where an empty file named by its oid stands for each content that has not been pushed yet.
     public var pending: FilePath { store.root.appending("pending") }
+}
+
+/// Content that no pointer file names: logs, curves, manifests.
+///
+/// The bytes lie in `<common>/ml/objects`, because `git lfs prune` would delete them from git-lfs's own folder.
+/// `refs/ml/objects` lists each as a pointer text at `aa/bb/<oid>`, so that servers' garbage collectors see them.
+public struct KeptObjects: Sendable {
+    public static let ref = "refs/ml/objects"
+
+    private let repository: Repository
+    private let local: LocalObjects
+    public var store: ContentStore { local.store }
+
+    public init(_ repository: Repository) {
+        self.repository = repository
+        local = LocalObjects(mlDirectory: repository.mlDirectory)
+    }
 
     /// Stores bytes here and at the remote, and lists them; the same bytes again change nothing.
     public func add(_ bytes: [UInt8], remote: any ObjectRemote) async throws -> Digest {

@@ -2,7 +2,7 @@ public import Base
 public import GitKit
 internal import Pointers
 
-/// Records a commit as a run, if it changes parameters, metrics or a model.
+/// Records a commit: ties it to the run that it holds the results of, or, where there is none, takes it for a run itself.
 public struct CommitRecorder: Sendable {
     private let repository: Repository
     private let settings: RecordSettings
@@ -19,37 +19,53 @@ public struct CommitRecorder: Sendable {
 
     /// What came of looking at a commit.
     public struct Outcome: Sendable {
-        /// Nil when there was nothing to record, or when the commit had been recorded before.
+        /// The commit itself, as a run; nil when there was nothing to record, or when it had been recorded before.
         public var run: UUIDv7?
+        /// The run that the commit holds the results of.
+        public var linked: String?
         /// Files that could not be read; the rest was recorded.
         public var warnings: [String] = []
     }
 
-    /// Records one commit; a second call with the same commit changes nothing.
+    /// Records one commit and folds the journal into the notes with it; a second call with the same commit changes nothing.
     ///
     /// `replaced` is the commit that an amend put aside: when nothing that a run consists of differs from it, the
     /// commit is no new run.
     public func record(_ id: ObjectID, replacing replaced: ObjectID? = nil) throws -> Outcome {
-        var outcome = Outcome()
-        let commit = try repository.commit(id)
-        let base = replaced ?? commit.parents.first
-        guard try changesExperiment(id, since: base), try log.notes.lines(on: id).isEmpty else { return outcome }
+        try Journal(repository).fold { batch in
+            var lines = batch.lines
+            var outcome = Outcome()
+            let commit = try repository.commit(id)
+            if try changesExperiment(id, since: replaced ?? commit.parents.first), try log.notes.lines(on: id).isEmpty {
+                lines[id, default: []] += try record(commit, batch.runs, &outcome)
+            }
+            if !lines.isEmpty { try log.notes.add(lines, message: "runs: \(id.short)") }
+            return outcome
+        }
+    }
 
-        var record = RunRecord(code: id, source: .commit)
+    /// The lines to stand on a commit.
+    private func record(_ commit: Commit, _ fresh: [Run], _ outcome: inout Outcome) throws -> [String] {
+        let content = try CommitContent(commit, in: repository, settings, modelPaths, &outcome.warnings)
+        if let (run, isExact) = try RunMatch(repository, log, settings).find(for: content, fresh: fresh),
+            let id = UUIDv7(run.id)
+        {
+            var events = RunEvents(run: id)
+            events.link(commit.id, isExact: isExact)
+            outcome.linked = run.id
+            return events.lines
+        }
+        var record = RunRecord(code: commit.id, source: .commit)
         record.user = settings.user ? commit.author.name : nil
         record.host = settings.host ? MachineInfo.host() : nil
-        record.environment = try MachineInfo.environment(of: id, in: repository)
-        record.params = ValueFile.params(try values(settings.params, in: id, &outcome.warnings))
-        record.series = ValueFile.metrics(try values(settings.metrics, in: id, &outcome.warnings)).mapValues {
-            [MetricPoint(step: 0, time: record.started, value: $0)]
-        }
-        let items = try items(in: id)
-        record.inputs = items.filter { $0.role == .data }
-        record.outputs = items.filter { $0.role == .model }
+        record.environment = try MachineInfo.environment(of: commit.id, in: repository)
+        record.params = Secrets.masked(content.params)
+        record.series = content.metrics.mapValues { [MetricPoint(step: 0, time: record.started, value: $0)] }
+        record.inputs = content.items.filter { $0.role == .data }
+        record.outputs = content.items.filter { $0.role == .model }
         record.end = RunRecord.End(.finished)
-        try log.notes.add([id: record.lines(store: KeptObjects(repository))], message: "runs: \(id.short)")
         outcome.run = record.run
-        return outcome
+        return try record.lines(store: LocalObjects(mlDirectory: repository.mlDirectory))
     }
 
     /// Whether a params or metrics file or a model differs between two commits.
@@ -61,8 +77,32 @@ public struct CommitRecorder: Sendable {
         }
         return false
     }
+}
 
-    private func values(_ paths: [String], in commit: ObjectID, _ warnings: inout [String]) throws -> [String: JSON] {
+/// What a commit holds of an experiment.
+struct CommitContent {
+    let commit: Commit
+    var params: [String: String] = [:]
+    var metrics: [String: Double] = [:]
+    /// The pointers: models where a model is declared, else data.
+    var items: [RunItem] = []
+
+    init(
+        _ commit: Commit, in repository: Repository, _ settings: RecordSettings, _ modelPaths: [String],
+        _ warnings: inout [String]
+    ) throws {
+        self.commit = commit
+        params = ValueFile.params(try Self.values(settings.params, commit.id, repository, &warnings))
+        metrics = ValueFile.metrics(try Self.values(settings.metrics, commit.id, repository, &warnings))
+        items = try PointerScan(repository).pointers(in: commit.id).map { path, pointer in
+            let isModel = modelPaths.contains { path == $0 || path.hasPrefix($0 + "/") }
+            return RunItem(path: path, digest: pointer.digest, size: pointer.size, role: isModel ? .model : .data)
+        }
+    }
+
+    private static func values(
+        _ paths: [String], _ commit: ObjectID, _ repository: Repository, _ warnings: inout [String]
+    ) throws -> [String: JSON] {
         var all: [String: JSON] = [:]
         for path in paths {
             guard let bytes = try repository.file(path, in: commit) else { continue }
@@ -73,14 +113,5 @@ public struct CommitRecorder: Sendable {
             }
         }
         return all
-    }
-
-    /// The pointers in the commit: models where a model is declared, else data.
-    private func items(in commit: ObjectID) throws -> [RunItem] {
-        try PointerScan(repository).pointers(in: commit).map { path, pointer in
-            let isModel = modelPaths.contains { path == $0 || path.hasPrefix($0 + "/") }
-            return RunItem(
-                path: path, digest: pointer.digest, size: pointer.size, role: isModel ? .model : .data)
-        }
     }
 }

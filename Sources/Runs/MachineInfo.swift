@@ -12,7 +12,7 @@ enum MachineInfo {
         "requirements.lock", "requirements.txt", "environment.yml",
     ]
 
-    static func environment(of commit: ObjectID, in repository: Repository) throws -> JSON {
+    static func environment(of commit: ObjectID, in repository: Repository, gpus: [String] = []) throws -> JSON {
         var lock: String?
         for name in lockFiles {
             if let bytes = try repository.file(name, in: commit) {
@@ -21,8 +21,24 @@ enum MachineInfo {
             }
         }
         return [
-            "python": .optional(pythonVersion()), "lock": .optional(lock), "cpu": .optional(cpu()), "gpu": [],
+            "python": .optional(pythonVersion()), "lock": .optional(lock), "cpu": .optional(cpu()),
+            "gpu": .array(gpus.map { .string($0) }),
         ]
+    }
+
+    /// The names of the graphics processors, as `nvidia-smi` gives them; empty where it is not installed.
+    static func gpuNames() -> [String] {
+        guard let program = ChildProcess.find("nvidia-smi") else { return [] }
+        return (gpuRows(program, "name") ?? []).map { $0.joined(separator: ", ") }
+    }
+
+    /// One row a graphics processor, with the columns asked for; nil when `nvidia-smi` does not answer.
+    static func gpuRows(_ program: FilePath, _ columns: String) -> [[String]]? {
+        let words = ["--query-gpu=\(columns)", "--format=csv,noheader,nounits"]
+        guard let result = try? BlockingProcess.run(program, words), result.status == 0 else { return nil }
+        return result.text.split(separator: "\n").map { line in
+            line.split(separator: ",").map { String($0.drop { $0 == " " }).trimmingTrailingSpace }
+        }
     }
 
     static func host() -> String? {

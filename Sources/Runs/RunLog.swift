@@ -12,6 +12,13 @@ public struct RunLog: Sendable {
         notes = Notes(Self.ref, in: repository)
     }
 
+    /// Folds the runs that have ended out of the journal into the notes.
+    public func fold() throws {
+        try Journal(repository).fold { batch in
+            if !batch.isEmpty { try notes.add(batch.lines, message: "runs: fold \(batch.runs.count)") }
+        }
+    }
+
     /// The runs on one commit, without deleted ones.
     public func runs(on commit: ObjectID) throws -> [Run] {
         Run.fold(try notes.lines(on: commit), on: commit).filter { !$0.isDeleted }

@@ -1,6 +1,7 @@
 public import Base
 public import GitKit
 public import Pointers
+public import SystemPackage
 
 /// A whole run on its way into the log: what a recorder, a journal or an importer knows of it.
 public struct RunRecord: Sendable {
@@ -73,7 +74,7 @@ public struct RunRecord: Sendable {
         ]
     }
 
-    /// The run's event lines; curves that are too long for a note go into `store` (``KeptObjects``).
+    /// The run's event lines; curves that are too long for a note go into `store` (``LocalObjects``).
     ///
     /// The same record gives the same lines again.
     public func lines(store: any KeptContent) throws -> [String] {
@@ -89,10 +90,12 @@ public struct RunRecord: Sendable {
     }
 }
 
-/// Where content goes that no pointer file names: ``KeptObjects``, or a stand-in for tests.
+/// Where content goes that no pointer file names: ``LocalObjects``, or a stand-in for tests.
 public protocol KeptContent: Sendable {
     /// Takes bytes in durably, before anything names them.
     func keep(_ bytes: [UInt8]) throws -> Digest
+    /// Takes a file's bytes in, piece by piece.
+    func keep(file: FilePath) throws -> (digest: Digest, size: Int64)
 }
 
-extension KeptObjects: KeptContent {}
+extension LocalObjects: KeptContent {}

@@ -1,0 +1,217 @@
+public import Base
+public import GitKit
+internal import Pointers
+internal import Storage
+public import SystemPackage
+
+/// Runs a command as an experiment.
+///
+/// Everything that tells of the run is in the journal before the command starts, and flushed: whatever dies, the next
+/// command of git-ml finds the run.
+public struct Execution: Sendable {
+    /// What to run, and how to call it.
+    public struct Order: Sendable {
+        public var command: [String]
+        public var name: String?
+        public var experiment: String?
+        /// Parameters to set in the parameters file first.
+        public var params: [(key: String, value: String)] = []
+        /// Where the command's standard output goes.
+        public var output = FileDescriptor.standardOutput
+
+        public init(_ command: [String]) { self.command = command }
+    }
+
+    /// How it went.
+    public struct Result: Sendable {
+        public let run: Run
+        /// The command's exit status; 128 + the signal's number when a signal ended it.
+        public let exit: Int32
+    }
+
+    private let repository: Repository
+    private let settings: RecordSettings
+    private let modelPaths: [String]
+    private let journal: Journal
+
+    public init(_ repository: Repository, settings: RecordSettings, modelPaths: [String]) {
+        self.repository = repository
+        self.settings = settings
+        self.modelPaths = modelPaths
+        journal = Journal(repository)
+    }
+
+    /// Runs a command to its end and records it; `say` is told what happens besides, for the person who waits.
+    public func run(_ order: Order, say: @Sendable (String) -> Void) async throws -> Result {
+        let workTree = try repository.requireWorkTree()
+        let program = try Self.program(order.command)
+        if try repository.head() == nil { throw SnapshotFailure.unborn }
+        for edit in try ParamsFile(workTree, declared: settings.params).apply(order.params) { say(edit.description) }
+
+        let snapshot = try await Snapshot.take(repository, settings: settings)
+        if !snapshot.leftOut.isEmpty {
+            say("not kept with the code (too large, or a secret in it): \(snapshot.leftOut.joined(separator: ", "))")
+        }
+        if snapshot.isDirty { try KeptCommits(repository).keep([snapshot.code]) }
+        let record = try record(order, snapshot, workTree)
+        let id = record.run.description
+        try journal.begin(record, owner: ProcessIdentity(getpid()))
+        let files = try WorkFiles(
+            repository, settings: settings, modelPaths: modelPaths,
+            others: settings.metrics.filter { !$0.contains("*") } + [Self.dvcliveParams])
+        let before = try files.state()
+        let outcome: Supervisor.Outcome
+        do {
+            outcome = try supervise(order, program, id)
+        } catch {
+            try journal.seal(id, Journal.Closing(end: RunRecord.End(.failed)))
+            throw error
+        }
+        var closing = Journal.Closing()
+        closing.end = RunRecord.End(
+            outcome.wasStopped ? .killed : outcome.exit == 0 ? .finished : .failed, seconds: outcome.seconds,
+            exit: Int64(outcome.exit), peakMemory: outcome.peakMemory)
+        do {
+            try gather(files.changed(since: before), files, workTree, into: &closing, say)
+        } catch {
+            say("what the run left in files was not recorded: \(error)")
+        }
+        return Result(run: try end(id, closing), exit: outcome.exit)
+    }
+
+    // MARK: Before
+
+    /// The program's path, before anything is recorded of a command that cannot start.
+    private static func program(_ command: [String]) throws -> FilePath {
+        let name = command.first ?? ""
+        guard name.contains("/") else {
+            guard let program = ChildProcess.find(name) else { throw ProcessFailure.notFound(program: name) }
+            return program
+        }
+        guard FilePath(name).withPlatformString({ access($0, X_OK) }) == 0 else {
+            throw FileFailure("run", FilePath(name), Errno(rawValue: errno))
+        }
+        return FilePath(name)
+    }
+
+    private func record(_ order: Order, _ snapshot: Snapshot, _ workTree: FilePath) throws -> RunRecord {
+        var record = RunRecord(code: snapshot.code, source: .cli)
+        record.name = order.name
+        record.experiment = order.experiment
+        record.user = settings.user ? try repository.user().name : nil
+        record.host = settings.host ? MachineInfo.host() : nil
+        record.command = Secrets.masked(arguments: order.command)
+        record.dirty = snapshot.isDirty
+        record.leftOut = snapshot.leftOut
+        record.parent = environmentValue("GIT_ML_RUN").flatMap { FilePath($0).lastComponent?.string }
+        record.environment = try MachineInfo.environment(
+            of: snapshot.code, in: repository, gpus: MachineInfo.gpuNames())
+        for path in settings.params where !path.contains("*") {
+            guard let bytes = try Files.read(workTree.appending(FilePath(path).components)) else { continue }
+            record.params.merge(ValueFile.params(try ValueFile.read(bytes, path: path))) { $1 }
+        }
+        record.params = Secrets.masked(record.params)
+        record.inputs = try PointerScan(repository).pointers(in: snapshot.code).compactMap { path, pointer in
+            if modelPaths.contains(where: { path == $0 || path.hasPrefix($0 + "/") }) { return nil }
+            return RunItem(path: path, digest: pointer.digest, size: pointer.size, role: .data)
+        }
+        return record
+    }
+
+    // MARK: While it runs
+
+    private func supervise(_ order: Order, _ program: FilePath, _ id: String) throws -> Supervisor.Outcome {
+        let folder = journal.folder(of: id)
+        var environment = Daemon.currentEnvironment()
+        // Values of variables that are called like secrets do not get into the log.
+        let secrets = environment.filter { Secrets.isSecret(name: $0.key) && $0.value.utf8.count >= 6 }.map(\.value)
+        for name in ChildProcess.repositoryVariables { environment[name] = nil }
+        environment["GIT_ML_RUN"] = folder.string
+        // Python holds back what it prints into a pipe; a person wants to see it as it comes.
+        environment["PYTHONUNBUFFERED"] = environment["PYTHONUNBUFFERED"] ?? "1"
+        let sampler = SystemSampler(folder.appending("system.jsonl"))
+        let growth = GrowthLog(of: folder.appending("metrics.jsonl"), in: folder.appending("metrics.clock"))
+        let supervisor = Supervisor(
+            program: program, arguments: Array(order.command.dropFirst()), environment: environment,
+            log: try RunOutput(
+                folder.appending("log"), limit: Journal.largestLog, secrets: secrets, to: order.output),
+            started: { process in
+                try RunOwner([ProcessIdentity(getpid()), ProcessIdentity(process)]).write(to: folder)
+                sampler.sample(group: process)
+            },
+            tick: { process in
+                growth.note()
+                sampler.sample(group: process)
+            })
+        var outcome = try supervisor.run()
+        growth.note()
+        outcome.peakMemory = max(outcome.peakMemory, sampler.peakMemory)
+        return outcome
+    }
+
+    // MARK: Afterwards
+
+    private static let dvcliveParams = "dvclive/params.yaml"
+
+    /// Takes in what the run has left in files: metrics, models, plots, data.
+    private func gather(
+        _ changed: [String], _ files: WorkFiles, _ workTree: FilePath, into closing: inout Journal.Closing,
+        _ say: (String) -> Void
+    ) throws {
+        let now = Timestamp.now()
+        for path in changed {
+            let file = workTree.appending(FilePath(path).components)
+            do {
+                if settings.metrics.contains(path), let bytes = try Files.read(file) {
+                    for (key, value) in ValueFile.metrics(try ValueFile.read(bytes, path: path)) {
+                        closing.series[key] = [MetricPoint(step: 0, time: now, value: value)]
+                    }
+                } else if path == Self.dvcliveParams, let bytes = try Files.read(file) {
+                    closing.params = ValueFile.params(try ValueFile.read(bytes, path: path))
+                } else if let role = files.role(of: path) {
+                    let content = try keep(file, isTracked: files.isTracked(path))
+                    closing.outputs.append(
+                        RunItem(path: path, digest: content.digest, size: content.size, role: role))
+                }
+            } catch {
+                say("\(error)")
+            }
+        }
+    }
+
+    /// Takes a file's bytes in: where git's filter would put them if it is tracked, else as content that no pointer names.
+    private func keep(_ file: FilePath, isTracked: Bool) throws -> (digest: Digest, size: Int64) {
+        if !isTracked { return try journal.kept.keep(file: file) }
+        return try repository.contentStore.insert { put in _ = try Files.readPieces(of: file) { try put($0) } }
+    }
+
+    private func end(_ id: String, _ closing: Journal.Closing) throws -> Run {
+        try journal.seal(id, closing)
+        let runs = try journal.lines(of: id).map { Run.fold($0, on: ObjectID.emptyTree) } ?? []
+        if try journal.waiting() >= Journal.patience { try RunLog(repository).fold() }
+        guard let run = runs.first else { throw JournalFailure.ended(id) }
+        return run
+    }
+}
+
+/// Notes down how a file grows, so that lines without a time can be given one.
+private final class GrowthLog {
+    private let file: FilePath
+    private let log: FilePath
+    private var size: Int64 = 0
+
+    init(of file: FilePath, in log: FilePath) {
+        self.file = file
+        self.log = log
+    }
+
+    func note() {
+        guard let now = Files.status(file)?.size, now > size else { return }
+        size = now
+        guard let log = try? FileDescriptor.open(
+            log, .writeOnly, options: [.create, .append, .closeOnExec], permissions: [.ownerReadWrite, .groupRead])
+        else { return }
+        _ = try? log.writeAll("\(now) \(Timestamp.now().microseconds)\n".utf8)
+        try? log.close()
+    }
+}
