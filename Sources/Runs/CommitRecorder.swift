@@ -30,14 +30,14 @@ public struct CommitRecorder: Sendable {
     /// Records one commit and folds the journal into the notes with it; a second call with the same commit changes nothing.
     ///
     /// `replaced` is the commit that an amend put aside: when nothing that a run consists of differs from it, the
-    /// commit is no new run.
-    public func record(_ id: ObjectID, replacing replaced: ObjectID? = nil) throws -> Outcome {
+    /// commit is no new run. `isLate` says that the commit was made some time ago.
+    public func record(_ id: ObjectID, replacing replaced: ObjectID? = nil, isLate: Bool = false) throws -> Outcome {
         try Journal(repository).fold { batch in
             var lines = batch.lines
             var outcome = Outcome()
             let commit = try repository.commit(id)
             if try changesExperiment(id, since: replaced ?? commit.parents.first), try log.notes.lines(on: id).isEmpty {
-                lines[id, default: []] += try record(commit, batch.runs, &outcome)
+                lines[id, default: []] += try self.lines(commit, batch.runs, isLate, &outcome)
             }
             if !lines.isEmpty { try log.notes.add(lines, message: "runs: \(id.short)") }
             return outcome
@@ -45,7 +45,7 @@ public struct CommitRecorder: Sendable {
     }
 
     /// The lines to stand on a commit.
-    private func record(_ commit: Commit, _ fresh: [Run], _ outcome: inout Outcome) throws -> [String] {
+    private func lines(_ commit: Commit, _ fresh: [Run], _ isLate: Bool, _ outcome: inout Outcome) throws -> [String] {
         let content = try CommitContent(commit, in: repository, settings, modelPaths, &outcome.warnings)
         if let (run, isExact) = try RunMatch(repository, log, settings).find(for: content, fresh: fresh),
             let id = UUIDv7(run.id)
@@ -55,7 +55,10 @@ public struct CommitRecorder: Sendable {
             outcome.linked = run.id
             return events.lines
         }
-        var record = RunRecord(code: commit.id, source: .commit)
+        let time = isLate ? min(commit.committer.time, .now()) : .now()
+        var record = RunRecord(
+            run: UUIDv7(at: commit.committer.time, identifying: "commit \(commit.id)"), started: time, code: commit.id,
+            source: .commit)
         record.user = settings.user ? commit.author.name : nil
         record.host = settings.host ? MachineInfo.host() : nil
         record.environment = try MachineInfo.environment(of: commit.id, in: repository)

@@ -61,11 +61,21 @@ enum MachineInfo {
             }
         }
         guard let program = ChildProcess.find("python3") else { return nil }
+        if program.string.hasSuffix("/shims/python3") { return pyenvVersion(of: program) }
         var buffer = [CChar](repeating: 0, count: 4096)
         guard program.withPlatformString({ realpath($0, &buffer) }) != nil else { return nil }
         let real = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         let name = real.split(separator: "/").last ?? ""
         return name.hasPrefix("python3.") ? String(name.dropFirst("python".count)) : nil
+    }
+
+    /// What pyenv's shim would start: `PYENV_VERSION`, `.python-version` here, else pyenv's own default.
+    private static func pyenvVersion(of shim: FilePath) -> String? {
+        let root = shim.removingLastComponent().removingLastComponent()
+        let text =
+            environmentValue("PYENV_VERSION")
+            ?? (try? Files.readText(".python-version")) ?? (try? Files.readText(root.appending("version")))
+        return text?.split(separator: "\n").first.map { String($0).trimmingTrailingSpace }
     }
 
     private static func cpu() -> String? {

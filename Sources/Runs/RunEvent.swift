@@ -74,7 +74,7 @@ public struct RunEvents: Sendable {
         if let time, time.microseconds > last.microseconds { last.microseconds = time.microseconds - 1 }
         var members = [
             JSON.Member("status", .string(end.status.rawValue)),
-            JSON.Member("seconds", end.seconds.map { .number($0) } ?? .null),
+            JSON.Member("seconds", end.seconds.map { .number(($0 * 1000).rounded() / 1000) } ?? .null),
             JSON.Member("exit", end.exit.map { .int($0) } ?? .null),
         ]
         if let bytes = end.peakMemory { members.append(JSON.Member("peak_memory", .int(bytes))) }

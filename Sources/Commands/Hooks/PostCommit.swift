@@ -6,7 +6,7 @@ internal import Runs
 internal import SystemPackage
 
 extension Hook {
-    /// Records the new commit.
+    /// Records the new commit, and with it what an earlier hook has missed.
     ///
     /// The commit stands already: whatever goes wrong here is a warning.
     struct PostCommit: ParsableCommand {
@@ -15,9 +15,8 @@ extension Hook {
         func run() {
             do {
                 let repository = try Repository.current()
-                guard !isRebasing(repository), let head = try repository.head() else { return }
-                let recorder = Hook.recorder(repository)
-                let outcome = try recorder.record(head, replacing: amended(repository, head))
+                guard !isRebasing(repository) else { return }
+                let outcome = try CatchUp(repository, Hook.recorder(repository)).run(isHook: true)
                 for warning in outcome.warnings { Terminal.error("git-ml: \(warning)") }
             } catch {
                 Terminal.error("git-ml: this commit's experiment was not recorded: \(error)")
@@ -27,15 +26,6 @@ extension Hook {
         /// A rebase commits what was recorded before; `post-rewrite` carries the records over.
         private func isRebasing(_ repository: Repository) -> Bool {
             ["rebase-merge", "rebase-apply"].contains { Files.exists(repository.gitDirectory.appending($0)) }
-        }
-
-        /// The commit that an amend has just put aside, read from the last line of HEAD's reflog.
-        private func amended(_ repository: Repository, _ head: ObjectID) throws -> ObjectID? {
-            let log = repository.gitDirectory.appending("logs").appending("HEAD")
-            guard let last = try Files.readText(log)?.split(separator: "\n").last, last.contains("\tcommit (amend)")
-            else { return nil }
-            let ids = last.split(separator: " ").prefix(2).compactMap { ObjectID($0) }
-            return ids.count == 2 && ids[1] == head ? ids[0] : nil
         }
     }
 

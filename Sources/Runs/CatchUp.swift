@@ -1,0 +1,98 @@
+internal import Base
+public import GitKit
+internal import SystemPackage
+
+/// Records the commits that HEAD's reflog tells of since the last look: those that a hook was to record just now, and those
+/// whose hook was killed or never ran.
+public struct CatchUp: Sendable {
+    /// What came of it.
+    public struct Outcome: Sendable {
+        /// Commits that were looked at, oldest first.
+        public var commits: [ObjectID] = []
+        /// How many of them are new runs, or hold the results of one.
+        public var recorded = 0
+        public var warnings: [String] = []
+    }
+
+    /// Without a mark (a cache that was deleted) so many lines are looked at.
+    private static let span = 100
+
+    private let repository: Repository
+    private let recorder: CommitRecorder
+
+    public init(_ repository: Repository, _ recorder: CommitRecorder) {
+        self.repository = repository
+        self.recorder = recorder
+    }
+
+    /// Looks at what is new; `isHook` says that the newest commit was made a moment ago.
+    public func run(isHook: Bool = false) throws -> Outcome {
+        var outcome = Outcome()
+        let log = repository.gitDirectory.appending("logs").appending("HEAD")
+        guard let size = Files.status(log)?.size else {
+            // Without a reflog there is only HEAD to look at.
+            if isHook, let head = try repository.head() { try record(head, nil, isLate: false, &outcome) }
+            return outcome
+        }
+        let mark = try Files.readText(markFile).flatMap { Int64($0.trimmingTrailingSpace) }
+        if mark == size { return outcome }
+        let lines = try Self.lines(log, from: mark.map { $0 <= size ? $0 : 0 })
+        let entries = lines.compactMap { ReflogEntry($0) }.filter(\.isOwnCommit)
+        for (i, entry) in entries.enumerated() where try repository.header(entry.new) != nil {
+            let isNewest = isHook && i == entries.count - 1
+            try record(entry.new, entry.isAmend ? entry.old : nil, isLate: !isNewest, &outcome)
+        }
+        try Files.replace(markFile, with: "\(size)\n".utf8)
+        return outcome
+    }
+
+    /// From now on only what comes is looked at: `git ml init` in a repository with a history.
+    public func skipToEnd() throws {
+        let size = Files.status(repository.gitDirectory.appending("logs").appending("HEAD"))?.size ?? 0
+        try Files.replace(markFile, with: "\(size)\n".utf8)
+    }
+
+    /// How far the reflog has been looked at, in bytes: one file a work tree.
+    private var markFile: FilePath {
+        let tree = Digest.of(repository.gitDirectory.string).hex.prefix(16)
+        return repository.mlDirectory.appending("cache").appending("reflog-\(tree)")
+    }
+
+    private func record(_ commit: ObjectID, _ replaced: ObjectID?, isLate: Bool, _ outcome: inout Outcome) throws {
+        let one = try recorder.record(commit, replacing: replaced, isLate: isLate)
+        outcome.commits.append(commit)
+        outcome.warnings += one.warnings
+        if one.run != nil || one.linked != nil { outcome.recorded += 1 }
+    }
+
+    /// The lines from an offset on, without one that a crash has cut; the last ones where there is no offset.
+    private static func lines(_ log: FilePath, from offset: Int64?) throws -> [Substring] {
+        let bytes = try Files.read(log) ?? []
+        let start = min(Int(offset ?? 0), bytes.count)
+        let lines = String(decoding: bytes[start...], as: UTF8.self).split(separator: "\n")
+        return offset == nil ? lines.suffix(span) : lines
+    }
+}
+
+/// A line of a reflog: `old new name <email> time zone TAB message`.
+struct ReflogEntry {
+    let old: ObjectID
+    let new: ObjectID
+    private let message: Substring
+
+    init?(_ line: Substring) {
+        let ids = line.split(separator: " ", maxSplits: 2).prefix(2).compactMap { ObjectID($0) }
+        guard ids.count == 2, let tab = line.firstIndex(of: "\t") else { return nil }
+        (old, new) = (ids[0], ids[1])
+        message = line[line.index(after: tab)...]
+    }
+
+    var isAmend: Bool { message.hasPrefix("commit (amend)") }
+
+    /// Whether a new commit came of it that git did not make out of old ones on its own: not a rebase, checkout or reset.
+    var isOwnCommit: Bool {
+        ["commit", "cherry-pick", "revert", "am"].contains { word in
+            message.hasPrefix(word + ":") || message.hasPrefix(word + " (")
+        }
+    }
+}
