@@ -78,7 +78,7 @@ let package = Package(
         tests("Transport"),
         tests("Storage"),
         tests("Pointers", "GitKit", "Storage"),
-        tests("Runs", "GitKit", "Pointers"),
+        tests("Runs", "GitKit", "Storage", "Pointers"),
         tests("Models", "GitKit", "Runs"),
         tests("Images"),
         tests("Delivery", "Transport"),
