@@ -16,6 +16,7 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
 ]
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
@@ -54,7 +55,7 @@ let package = Package(
         .target(name: "Storage", dependencies: ["Base", "Transport", system], swiftSettings: settings),
         .target(name: "Pointers", dependencies: ["Base", "GitKit", "Storage", system], swiftSettings: settings),
         .target(
-            name: "Runs", dependencies: ["Base", "GitKit", "Storage", "Pointers", grdb, system, toml],
+            name: "Runs", dependencies: ["Base", "GitKit", "Storage", "Pointers", grdb, sqlite, system, toml],
             swiftSettings: settings),
         .target(
             name: "Models", dependencies: ["Base", "GitKit", "Pointers", "Runs", system], swiftSettings: settings),

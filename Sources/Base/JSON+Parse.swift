@@ -25,6 +25,13 @@ extension JSON {
     }
 }
 
+extension JSON {
+    /// Reads one JSON value that fills all the bytes.
+    public static func parse(_ bytes: UnsafeBufferPointer<UInt8>) throws(JSONFailure) -> JSON {
+        try parse(Array(bytes))
+    }
+}
+
 private struct Parser {
     let bytes: [UInt8]
     var at = 0

@@ -102,7 +102,7 @@ extension Run {
         }
     }
 
-    private mutating func apply(_ kind: String, _ event: JSON, at time: Timestamp) {
+    mutating func apply(_ kind: String, _ event: JSON, at time: Timestamp) {
         switch kind {
         case "start": start(event, at: time)
         case "params": params.merge(event["params"]?.texts ?? [:]) { $1 }

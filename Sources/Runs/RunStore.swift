@@ -1,74 +1,77 @@
 public import Base
 public import GitKit
-
-/// Which runs a reader wants, and in what order.
-public struct RunQuery: Sendable {
-    /// Where to look.
-    public enum Scope: Sendable {
-        /// Everything recorded, whatever branch it belongs to.
-        case all
-        /// Runs whose code, or a commit linked to them, can be reached from a commit.
-        case history(ObjectID)
-    }
-
-    /// One key to sort by.
-    public struct SortKey: Sendable, Equatable {
-        /// `metrics.auc`, `params.lr`, `tags.owner`, or an attribute: `started`, `seconds`, `name`, `user`, `status`, …
-        public var key: String
-        public var isDescending: Bool
-
-        public init(_ key: String, isDescending: Bool = false) {
-            self.key = key
-            self.isDescending = isDescending
-        }
-    }
-
-    public var scope = Scope.all
-    public var filter: Filter?
-    /// Empty: latest start first.
-    public var sort: [SortKey] = []
-    public var limit: Int?
-    public var offset = 0
-    /// Whether deleted runs are shown (and only they).
-    public var deleted = false
-
-    public init() {}
-}
+internal import Pointers
+public import Storage
 
 /// The runs of a repository as a reader sees them: fetched notes united, the journal folded in, the index up to date,
 /// and runs that are going on laid over it.
 public struct RunStore: Sendable {
     public let repository: Repository
     public let log: RunLog
+    /// Runs that the journal knows of and the notes do not, or not wholly; they stand in front of the index's.
+    public var running: [Run] = []
+    /// Where curves are brought from that are not here; nil: nowhere.
+    public var remote: (@Sendable () throws -> any ObjectRemote)?
+
+    let index: RunIndex
 
     /// Opens the store and brings it up to date.
-    public init(_ repository: Repository) throws {
+    ///
+    /// `progress` is told the part that is done, from 0 to 1, when the index has to be built.
+    public init(_ repository: Repository, progress: @escaping @Sendable (Double) -> Void = { _ in }) throws {
         self.repository = repository
         log = RunLog(repository)
         try NotesSync(repository).mergeFetched()
+        index = try RunIndex.open(repository, progress: progress)
     }
 
     /// The runs that a query asks for.
-    public func runs(_ query: RunQuery) throws -> [Run] { [] }
-
-    /// The one run that a person means: a unique prefix of its id (four digits at least), its name, a commit, branch or
-    /// `HEAD`, or `best:metrics.auc` (`best:-metrics.loss` for the lowest).
-    ///
-    /// Throws a failure of kind `notFound` when there is none, and one that lists them when there are several.
-    public func run(named name: String) throws -> Run { throw GitFailure.unknownRevision(name) }
+    public func runs(_ query: RunQuery = RunQuery()) throws -> [Run] {
+        try index.read { try IndexQuery(query, index: repository, $0).runs() }
+    }
 
     /// A run by its whole id; nil when it is not there.
-    public func run(id: String) throws -> Run? { nil }
+    public func run(id: String) throws -> Run? {
+        if let run = running.first(where: { $0.id == id }) { return run }
+        guard let key = RunKey(id) else { return nil }
+        return try index.read { try IndexLookup($0).run(key) }
+    }
 
     /// Adds event lines to a run that is recorded already, on the note that its code stands on.
-    public func append(_ lines: [String], to run: Run) throws {}
+    public func append(_ lines: [String], to run: Run) throws {
+        let notes = try RunKey(run.id).map { key in try index.read { try IndexLookup($0).notes(of: key) } } ?? []
+        // Its code's own note where that names it; a batch commit's when the note had grown too large.
+        let object = notes.contains(run.commit) ? run.commit : notes.first ?? run.commit
+        try log.notes.add([object: lines], message: "runs: \(run.id)")
+        try index.refresh()
+    }
 
     /// The curves of a run, one array of points a key, in the order of steps.
-    public func series(of run: Run) async throws -> [String: [MetricPoint]] { [:] }
+    public func series(of run: Run) async throws -> [String: [MetricPoint]] {
+        var curves: [String: [MetricPoint]] = [:]
+        for place in run.series {
+            switch place {
+            case .inline(let points): curves.merge(points) { $0 + $1 }
+            case .content(let digest, _): curves.merge(try SeriesFile.decode(try await content(digest))) { $0 + $1 }
+            }
+        }
+        return curves.mapValues { $0.sorted { ($0.step, $0.time) < ($1.step, $1.time) } }
+    }
+
+    private func content(_ digest: Digest) async throws -> [UInt8] {
+        let kept = KeptObjects(repository)
+        if let bytes = try Files.read(kept.store.path(of: digest)) { return bytes }
+        if let remote, let bytes = try await kept.read(digest, remote: remote()) { return bytes }
+        throw MissingSeries(digest: digest)
+    }
 }
 
-/// A condition on runs: `metrics.auc > 0.8 and params.kind = 'gbm' and tags.owner like 'a%'`.
-public struct Filter: Sendable {
-    /// Reads a filter; an error points at the column.
-    public init(_ text: String) throws {}
+/// Curves that are neither here nor at the remote.
+public struct MissingSeries: Failure {
+    public let digest: Digest
+    public var kind: FailureKind { .notFound }
+    public var description: String { "the curves \(digest.short) are neither here nor listed at the remote" }
+    public var hints: [String] {
+        ["`git fetch` brings the list of contents; else `git push` in the clone that has them"]
+    }
 }

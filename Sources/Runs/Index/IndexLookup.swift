@@ -1,0 +1,63 @@
+internal import Base
+internal import GRDB
+internal import GitKit
+
+/// Finds runs by what names them.
+struct IndexLookup {
+    private let database: Database
+    private let reader: RunReader
+
+    init(_ database: Database) throws {
+        self.database = database
+        reader = try RunReader(database)
+    }
+
+    func run(_ key: RunKey) throws -> Run? {
+        try runs("SELECT id FROM runs WHERE run = ?", .bytes(key.bytes)).first
+    }
+
+    func runs(called name: String) throws -> [Run] {
+        try runs("SELECT id FROM runs WHERE name = ? AND NOT deleted LIMIT 100", .text(name))
+    }
+
+    /// By the first digits of the id.
+    func runs(startingWith prefix: String, limit: Int64) throws -> [Run] {
+        func bound(_ digit: Character) -> [UInt8] {
+            Hex.decode(prefix + String(repeating: digit, count: max(0, 32 - prefix.count))) ?? []
+        }
+        return try runs(
+            "SELECT id FROM runs WHERE run BETWEEN ? AND ? ORDER BY run LIMIT ?", .bytes(bound("0")),
+            .bytes(bound("f")), .int(limit))
+    }
+
+    /// By the commit that is the code, or is linked.
+    func runs(at commit: ObjectID) throws -> [Run] {
+        try runs(
+            """
+            SELECT r.id FROM commits c JOIN runs r ON r.code = c.id WHERE c.oid = ?1
+            UNION SELECT l.run FROM commits c JOIN links l ON l.code = c.id WHERE c.oid = ?1
+            """, .bytes(Hex.decode(commit.hex) ?? []))
+    }
+
+    /// The objects whose notes name a run.
+    func notes(of key: RunKey) throws -> [ObjectID] {
+        let rows = try IndexStatement(
+            database,
+            """
+            SELECT c.oid FROM runs r JOIN run_notes n ON n.run = r.id JOIN commits c ON c.id = n.note WHERE r.run = ?
+            ORDER BY c.oid
+            """)
+        rows.bind(1, bytes: key.bytes)
+        var notes: [ObjectID] = []
+        while try rows.next() { if let note = ObjectID(Hex.encode(rows.bytes(0))) { notes.append(note) } }
+        return notes
+    }
+
+    private func runs(_ sql: String, _ values: IndexValue...) throws -> [Run] {
+        let rows = try IndexStatement(database, sql)
+        for (i, value) in values.enumerated() { rows.bind(Int32(i + 1), value) }
+        var runs: [Run] = []
+        while try rows.next() { if let run = try reader.run(rows.int(0)) { runs.append(run) } }
+        return runs
+    }
+}

@@ -1,0 +1,45 @@
+internal import Base
+internal import GRDB
+internal import GitKit
+
+/// The commits along a history, as a temporary table: those that runs name, and how far each is from its tip.
+struct IndexScope {
+    private let repository: Repository
+    private let database: Database
+
+    init(_ repository: Repository, _ database: Database) {
+        self.repository = repository
+        self.database = database
+    }
+
+    /// Fills `temp.scope(code, place)`.
+    ///
+    /// A snapshot of changes that were not committed stands where its parent stands: it is in no history itself.
+    func fill(from tip: ObjectID) throws {
+        try database.execute(
+            sql: """
+                CREATE TEMP TABLE IF NOT EXISTS scope(code INTEGER PRIMARY KEY, place INTEGER NOT NULL);
+                DELETE FROM temp.scope;
+                """)
+        var places: [ObjectID: Int64] = [:]
+        try repository.history(from: [tip]) { commit in
+            places[commit] = Int64(places.count)
+            return true
+        }
+        let insert = try IndexStatement(database, "INSERT OR IGNORE INTO temp.scope VALUES(?, ?)")
+        let commits = try IndexStatement(
+            database,
+            "SELECT id, oid, base, EXISTS(SELECT 1 FROM runs r WHERE r.code = c.id AND r.dirty) FROM commits c")
+        while try commits.next() {
+            guard let commit = ObjectID(Hex.encode(commits.bytes(1))) else { continue }
+            var place = places[commit]
+            if place == nil, commits.int(3) != 0, let base = try? repository.commit(commit).parents.first {
+                place = places[base]
+            }
+            guard let place else { continue }
+            insert.bind(1, commits.int(0))
+            insert.bind(2, place)
+            try insert.run()
+        }
+    }
+}
