@@ -15,13 +15,27 @@ public struct RunStore: Sendable {
 
     let index: RunIndex
 
+    /// What was made up for while opening: commits that no hook had recorded.
+    public private(set) var caughtUp = CatchUp.Outcome()
+
     /// Opens the store and brings it up to date.
     ///
-    /// `progress` is told the part that is done, from 0 to 1, when the index has to be built.
-    public init(_ repository: Repository, progress: @escaping @Sendable (Double) -> Void = { _ in }) throws {
+    /// With a `recorder`, commits that no hook has recorded are recorded first. `progress` is told the part that is done,
+    /// from 0 to 1, when the index has to be built. A repository that cannot be written to is read as it is.
+    public init(
+        _ repository: Repository, recorder: CommitRecorder? = nil,
+        progress: @escaping @Sendable (Double) -> Void = { _ in }
+    ) throws {
         self.repository = repository
         log = RunLog(repository)
-        try NotesSync(repository).mergeFetched()
+        do {
+            try NotesSync(repository).mergeFetched()
+            if let recorder { caughtUp = try CatchUp(repository, recorder).run() }
+            try log.fold()
+        } catch let failure as FileFailure where [.permissionDenied, .readOnlyFileSystem].contains(failure.errno) {
+            // Somebody else's repository, or a medium that cannot change: what is there can be read all the same.
+        }
+        running = try Journal(repository).running()
         index = try RunIndex.open(repository, progress: progress)
     }
 

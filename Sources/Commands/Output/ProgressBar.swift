@@ -20,15 +20,26 @@ final class ProgressBar: Sendable {
         guard isShown, total > 0 else { return }
         state.withLock { state in
             state.done += bytes
-            guard ContinuousClock.now - state.lastDrawn > .milliseconds(100) || (state.isDrawn && state.done == total)
-            else { return }
-            state.lastDrawn = .now
-            state.isDrawn = true
-            let filled = Int(min(30, state.done * 30 / total))
-            let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 30 - filled)
-            Terminal.unfinished(
-                "\r\(label) [\(bar)] \(ByteCount.format(state.done)) of \(ByteCount.format(total))  ")
+            draw(
+                Double(state.done) / Double(total), "\(ByteCount.format(state.done)) of \(ByteCount.format(total))",
+                &state)
         }
+    }
+
+    /// The part that is done, from 0 to 1.
+    func show(part: Double) {
+        guard isShown else { return }
+        state.withLock { draw(part, "\(Int(part * 100)) %", &$0) }
+    }
+
+    private func draw(_ part: Double, _ text: String, _ state: inout State) {
+        let now = ContinuousClock.now
+        guard now - state.lastDrawn > .milliseconds(100) || (state.isDrawn && part >= 1) else { return }
+        state.lastDrawn = now
+        state.isDrawn = true
+        let filled = Int(min(30, max(0, part * 30)))
+        let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 30 - filled)
+        Terminal.unfinished("\r\(label) [\(bar)] \(text)  ")
     }
 
     /// Takes the bar away.
