@@ -26,6 +26,12 @@ public struct GitML: AsyncParsableCommand {
                 subcommands: [RunCommand.self, Log.self, RunList.self, Show.self, Diff.self, Sync.self]),
             CommandGroup(
                 name: "Inside a run:", subcommands: [MetricCommand.self, ParamCommand.self, ArtifactCommand.self]),
+            CommandGroup(
+                name: "Runs:",
+                subcommands: [
+                    Compare.self, Plot.self, Rename.self, TagCommand.self, NoteCommand.self, DeleteRun.self,
+                    RestoreRun.self,
+                ]),
             CommandGroup(name: "Models:", subcommands: [ModelList.self, Register.self, Stage.self, GateCommand.self]),
             CommandGroup(
                 name: "Delivery:",

@@ -3,78 +3,76 @@ internal import Base
 internal import GitKit
 internal import Runs
 
-struct Diff: ParsableCommand {
+struct Diff: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Compare two experiments: parameters, metrics, data, model",
+        abstract: "Compare two runs: parameters, metrics, data, model, environment",
         discussion: """
-            Only what differs is printed.
+            Only what differs is printed; --all prints the rest too, --code how the code differs.
 
               $ git ml diff HEAD~1 HEAD
+              $ git ml diff gbm-3 best:metrics.auc --code
             """)
 
-    @Argument(help: "The older one: a commit, branch or tag.")
+    @Argument(help: "The older one: a run or a commit.")
     var old = "HEAD~1"
 
     @Argument(help: "The newer one.")
     var new = "HEAD"
 
+    @Flag(help: "Print what is equal too.")
+    var all = false
+
+    @Flag(help: "Print which files of the code differ, and by how many lines.")
+    var code = false
+
     @OptionGroup var json: JSONOption
 
-    func run() throws {
-        let repository = try Repository.current()
-        try NotesSync(repository).mergeFetched()
-        let log = RunLog(repository)
-        let runs = try [old, new].map { revision in
-            let commit = try repository.resolve(revision)
-            guard let run = try log.run(behind: commit) else { throw NoRun(commit: commit.short) }
-            return run
-        }
-        let rows = Self.rows(runs[0], runs[1])
+    func run() async throws {
+        let store = try RunStore(Repository.current())
+        let runs = [try store.run(named: old), try store.run(named: new)]
+        let rows = RunComparison(runs: runs).rows(all: all)
         if json.isOn {
             for row in rows {
-                print(
-                    [
-                        "kind": .string(row[0]), "key": .string(row[1]), "old": .string(row[2]),
-                        "new": .string(row[3]),
-                    ] as JSON)
+                let pair: JSON = [
+                    "kind": .string(row.kind), "key": .string(row.key), "old": row.values[0], "new": row.values[1],
+                ]
+                print(pair)
             }
         } else if rows.isEmpty {
-            print("The two experiments do not differ.")
+            print("The two runs do not differ.")
         } else {
-            var table = Table(["", "", runs[0].commit.short, runs[1].commit.short, ""])
-            for row in rows { table.add(row) }
+            var table = Table(["", ""] + RunLabels.of(runs).map { Terminal.safe($0) } + [""])
+            for row in rows { table.add([row.kind, row.key] + row.cells + [Self.verdict(row)]) }
             table.print()
         }
+        if code { try await printCode(store.repository, from: runs[0].commit, to: runs[1].commit) }
     }
 
-    /// What differs: kind, key, old, new, remark.
-    private static func rows(_ a: Run, _ b: Run) -> [[String]] {
-        var rows: [[String]] = []
-        for key in Set(a.params.keys).union(b.params.keys).sorted() where a.params[key] != b.params[key] {
-            rows.append(["param", key, a.params[key] ?? "", b.params[key] ?? "", ""])
-        }
-        for key in Set(a.values.keys).union(b.values.keys).sorted() where a.values[key] != b.values[key] {
-            let (x, y) = (a.values[key], b.values[key])
-            rows.append(["metric", key, x.map(RunTable.text) ?? "", y.map(RunTable.text) ?? "", verdict(key, x, y)])
-        }
-        let (old, new) = (files(a), files(b))
-        for path in Set(old.keys).union(new.keys).sorted() where old[path]?.digest != new[path]?.digest {
-            let item = new[path] ?? old[path]
-            func text(_ item: RunItem?) -> String {
-                item.map { "\($0.digest.short) \(ByteCount.format($0.size))" } ?? ""
-            }
-            rows.append([item?.role.rawValue ?? "", path, text(old[path]), text(new[path]), ""])
-        }
-        return rows
+    /// By how much a metric changed, and whether for the better.
+    private static func verdict(_ row: RunComparison.Row) -> String {
+        guard row.kind == "metric", !row.isEqual, let x = row.values[0].double, let y = row.values[1].double,
+            !(y - x).isNaN
+        else { return "" }
+        return (y > x ? "+" : "") + RunTable.text(y - x) + (row.best == [1] ? " better" : " worse")
     }
 
-    private static func files(_ run: Run) -> [String: RunItem] {
-        Dictionary((run.inputs + run.outputs).map { ($0.path, $0) }) { $1 }
-    }
-
-    private static func verdict(_ metric: String, _ x: Double?, _ y: Double?) -> String {
-        guard let x, let y, !(y - x).isNaN else { return "" }
-        let isBetter = RunTable.isLowerBetter(metric) ? y < x : y > x
-        return (y > x ? "+" : "") + RunTable.text(y - x) + (isBetter ? " better" : " worse")
+    private func printCode(_ repository: Repository, from old: ObjectID, to new: ObjectID) async throws {
+        let words = ["--no-ext-diff", "--no-textconv", "--end-of-options", old.hex, new.hex]
+        guard json.isOn else {
+            let stat = try await repository.git.run(["diff", "--no-color", "--stat"] + words)
+            for line in stat.split(separator: "\n") { print(Terminal.safe(String(line))) }
+            return
+        }
+        let stat = try await repository.git.run(["diff", "--numstat", "--no-renames", "-z"] + words)
+        for entry in stat.split(separator: "\0") {
+            let parts = entry.split(separator: "\t", maxSplits: 2)
+            guard parts.count == 3 else { continue }
+            let file: JSON = [
+                "kind": "file", "key": .string(String(parts[2])),
+                "added": Int64(parts[0]).map { .int($0) } ?? .null,
+                "deleted": Int64(parts[1]).map { .int($0) } ?? .null,
+            ]
+            print(file)
+        }
     }
 }

@@ -1,53 +1,224 @@
 internal import ArgumentParser
 internal import Base
 internal import GitKit
+internal import Models
+internal import Pointers
 internal import Runs
+internal import Storage
+internal import SystemPackage
 
-struct Show: ParsableCommand {
+struct Show: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show everything recorded about a commit's experiment",
+        abstract: "Show everything recorded about a run, or about a commit's runs",
         discussion: """
               $ git ml show
-              $ git ml show HEAD~2 --json
+              $ git ml show gbm-3 --log
+              $ git ml show best:metrics.auc --json
             """)
 
-    @Argument(help: "A commit, branch or tag.")
-    var revision = "HEAD"
+    @Argument(help: "A run (the beginning of its id, its name, best:metrics.KEY), or a commit.")
+    var name = "HEAD"
+
+    @Flag(help: "Print what the run printed.")
+    var log = false
 
     @OptionGroup var json: JSONOption
 
-    func run() throws {
-        let repository = try Repository.current()
-        try NotesSync(repository).mergeFetched()
-        let commit = try repository.commit(repository.resolve(revision))
-        let runs = try RunLog(repository).runs(on: commit.id)
-        guard !runs.isEmpty else { throw NoRun(commit: commit.id.short) }
+    func run() async throws {
+        let store = try RunStore(Repository.current())
+        let runs = try RunSelection(store: store).runs(name)
+        if log { return try await printLog(runs, store) }
+        for (i, run) in runs.enumerated() {
+            let view = try RunView(run, store)
+            if json.isOn {
+                print(view.json)
+            } else {
+                if i > 0 { print("") }
+                view.print()
+            }
+        }
+    }
+
+    /// Prints a log as it is, byte for byte; what steers a terminal is taken out only where there is one.
+    private func printLog(_ runs: [Run], _ store: RunStore) async throws {
+        let repository = store.repository
         for run in runs {
-            if json.isOn { print(run.json) } else { show(run, commit) }
+            guard let item = run.log else { throw NoLog(run: RunLabels.of(run)) }
+            let remote = DataRemote(repository, project: try Project.inWorkTree(of: repository))
+            let kept = KeptObjects(repository)
+            var bytes = try Files.read(kept.store.path(of: item.digest))
+            if bytes == nil { bytes = try await kept.read(item.digest, remote: remote.resolve()) }
+            guard let bytes else { throw MissingLog(run: RunLabels.of(run), digest: item.digest) }
+            if isatty(1) == 1 {
+                for line in String(decoding: bytes, as: UTF8.self).split(
+                    separator: "\n", omittingEmptySubsequences: false)
+                { print(Terminal.safe(String(line))) }
+            } else {
+                fflush(nil)
+                try FileDescriptor.standardOutput.writeAll(bytes)
+            }
+        }
+    }
+}
+
+extension Run {
+    /// What it printed.
+    var log: RunItem? { outputs.last { $0.role == .log } }
+}
+
+/// One run, in full.
+private struct RunView {
+    private let run: Run
+    private let store: RunStore
+    private let summary: String
+    private let children: [Run]
+
+    init(_ run: Run, _ store: RunStore) throws {
+        self.run = run
+        self.store = store
+        summary = (try? store.repository.commit(run.commit).summary) ?? ""
+        var query = RunQuery()
+        query.sort = [RunQuery.SortKey("started")]
+        children = try store.runs(query).filter { $0.parent == run.id }
+    }
+
+    private var logPath: FilePath? {
+        run.log.map { KeptObjects(store.repository).store.path(of: $0.digest) }
+    }
+
+    /// What `git ml runs --json` prints, and the rest.
+    var json: JSON {
+        let more: [JSON.Member] = [
+            JSON.Member("exit", run.exit.map { .int($0) } ?? .null),
+            JSON.Member("peak_memory", run.peakMemory.map { .int($0) } ?? .null),
+            JSON.Member("command", .array(run.command.map { .string($0) })),
+            JSON.Member("host", .optional(run.host)),
+            JSON.Member("left_out", .array(run.leftOut.map { .string($0) })),
+            JSON.Member("links", .array(run.links.map { .string($0.hex) })),
+            JSON.Member("parent", .optional(run.parent)),
+            JSON.Member("children", .array(children.map { .string($0.id) })),
+            JSON.Member("environment", run.environment),
+            JSON.Member(
+                "summaries",
+                .sorted(
+                    run.metrics.mapValues { summary in
+                        [
+                            "last": .number(summary.last), "step": .int(summary.step), "min": .number(summary.min),
+                            "max": .number(summary.max), "first_step": .int(summary.firstStep),
+                            "count": .int(summary.count),
+                        ]
+                    })),
+            JSON.Member("note", .optional(run.tags[Run.noteTag])),
+            JSON.Member("log", .optional(run.log?.digest.description)),
+            JSON.Member("deleted", .bool(run.isDeleted)),
+        ]
+        return .object((run.json.members ?? []) + more)
+    }
+
+    func print() {
+        line("run", [run.name, run.id].compactMap(\.self).joined(separator: "  "))
+        line("status", status)
+        line("when", "\(run.started.minutes) UTC" + (run.seconds.map { ", took \(Duration.text($0))" } ?? ""))
+        line("who", [run.user, run.host].compactMap(\.self).joined(separator: " on "))
+        line("command", run.command.map(shellQuoted).joined(separator: " "))
+        line("code", "\(run.commit) \(summary)" + (run.dirty ? " (with changes that were not committed)" : ""))
+        line("left out", run.leftOut.joined(separator: ", "))
+        for link in run.links { line("linked", "\(link)") }
+        if let parent = run.parent { line("part of", label(parent)) }
+        for child in children { line("child", "\(RunLabels.of(child)) \(child.status)") }
+        line("memory", run.peakMemory.map { "\(ByteCount.format($0)) at most" } ?? "")
+        for member in run.environment.members ?? [] { line(member.key, Environment.text(member.value)) }
+        for tag in run.tags.sorted(by: { $0.key < $1.key }) where tag.key != Run.noteTag {
+            line("tag", "\(tag.key)=\(tag.value)")
+        }
+        if let note = run.tags[Run.noteTag] {
+            for text in note.split(separator: "\n", omittingEmptySubsequences: false) { line("note", String(text)) }
+        }
+        section(["PARAMETER", "VALUE"], run.params.sorted { $0.key < $1.key }.map { [$0.key, $0.value] })
+        metrics()
+        section(["INPUT", "DIGEST", "SIZE"], run.inputs.map { [$0.path, $0.digest.short, ByteCount.format($0.size)] })
+        section(
+            ["OUTPUT", "DIGEST", "SIZE", "ROLE"],
+            run.outputs.map { [$0.path, $0.digest.short, ByteCount.format($0.size), $0.role.rawValue] })
+        if let log = run.log, let path = logPath {
+            let place = Files.exists(path) ? path.string : "at the data remote"
+            Swift.print("")
+            line("log", "\(place) (\(ByteCount.format(log.size)); `git ml show \(RunLabels.short(run.id)) --log`)")
         }
     }
 
-    private func show(_ run: Run, _ commit: Commit) {
-        print("run      \(run.id) (\(run.status), recorded by \(run.source))")
-        print("commit   \(commit.id) \(Terminal.safe(commit.summary))")
-        print("when     \(run.started.minutes) UTC")
-        if let user = run.user { print("who      \(Terminal.safe(user))") }
-        for member in run.environment.members ?? [] {
-            if let text = member.value.string { print("\(member.key.padded(8)) \(Terminal.safe(text))") }
-        }
-        section("parameters", run.params.sorted { $0.key < $1.key }.map { [$0.key, $0.value] })
-        section("metrics", run.values.sorted { $0.key < $1.key }.map { [$0.key, RunTable.text($0.value)] })
-        section("inputs", run.inputs.map { [$0.path, $0.digest.short, ByteCount.format($0.size)] })
-        section("outputs", run.outputs.map { [$0.path, $0.digest.short, ByteCount.format($0.size)] })
+    private var status: String {
+        var text = run.status
+        if let exit = run.exit, exit != 0 || run.status != "finished" { text += ", exit status \(exit)" }
+        return text + (run.isDeleted ? ", deleted" : "") + ", recorded by \(run.source)"
     }
 
-    private func section(_ title: String, _ rows: [[String]]) {
-        guard let first = rows.first else { return }
-        var table = Table([title] + Array(repeating: "", count: first.count - 1))
+    private func label(_ id: String) -> String {
+        let run = (try? store.run(id: id)).flatMap(\.self)
+        return run.map { "\(RunLabels.of($0)) (\(RunLabels.short(id)))" } ?? RunLabels.short(id)
+    }
+
+    private func metrics() {
+        let all = run.metrics.sorted { $0.key < $1.key }
+        guard all.contains(where: { $0.value.count > 1 }) else {
+            return section(["METRIC", "VALUE"], all.map { [$0.key, RunTable.text($0.value.last)] })
+        }
+        section(
+            ["METRIC", "LAST", "MIN", "MAX", "STEP", "POINTS"],
+            all.map { key, summary in
+                [key] + [summary.last, summary.min, summary.max].map(RunTable.text)
+                    + [String(summary.step), String(summary.count)]
+            })
+    }
+
+    private func line(_ title: String, _ text: String) {
+        if !text.isEmpty { Swift.print("\(Terminal.safe(title).padded(8)) \(Terminal.safe(text))") }
+    }
+
+    private func section(_ header: [String], _ rows: [[String]]) {
+        if rows.isEmpty { return }
+        var table = Table(header)
         for row in rows { table.add(row) }
-        print("")
+        Swift.print("")
         table.print()
     }
+}
+
+/// Values of a run's environment as people read them.
+enum Environment {
+    static func text(_ value: JSON) -> String {
+        if let text = value.string { return Digest(text)?.short ?? text }
+        if let items = value.array { return items.map(text).joined(separator: ", ") }
+        return value == .null ? "" : value.description
+    }
+}
+
+extension Duration {
+    /// Seconds as people say them: `12.4 s`, `3 min 20 s`, `2 h 5 min`.
+    static func text(_ seconds: Double) -> String {
+        guard seconds.isFinite, seconds.magnitude < 1e12 else { return "\(seconds) s" }
+        if seconds < 99.95 { return "\(Decimal.format(seconds, digits: seconds < 9.995 ? 2 : 1)) s" }
+        let whole = Int64(seconds.rounded())
+        return whole < 5400
+            ? "\(whole / 60) min \(whole % 60) s" : "\(whole / 3600) h \(whole % 3600 / 60) min"
+    }
+}
+
+/// A run that printed nothing, or that was not run by `git ml run`.
+struct NoLog: Failure {
+    let run: String
+    var kind: FailureKind { .notFound }
+    var description: String { Terminal.safe("the run \(run) has no log") }
+    var hints: [String] { ["`git ml run -- COMMAND` keeps what a command prints"] }
+}
+
+/// A log that is neither here nor at the remote.
+struct MissingLog: Failure {
+    let run: String
+    let digest: Digest
+    var kind: FailureKind { .notFound }
+    var description: String { Terminal.safe("the log of the run \(run) (\(digest.short)) is not here") }
+    var hints: [String] { ["run `git push` in the clone that made it, then `git ml sync` here"] }
 }
 
 /// A commit without a recorded run.

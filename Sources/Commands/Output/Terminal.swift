@@ -7,7 +7,7 @@ enum Terminal {
     private static func isColoured(_ descriptor: Int32) -> Bool {
         isatty(descriptor) == 1 && environmentValue("NO_COLOR") == nil && environmentValue("TERM") != "dumb"
     }
-    private static let colourOutput = isColoured(1)
+    static let colourOutput = isColoured(1)
     private static let colourErrors = isColoured(2)
 
     static func bold(_ text: String) -> String { colourErrors ? "\u{1b}[1m\(text)\u{1b}[0m" : text }

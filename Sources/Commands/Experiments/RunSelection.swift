@@ -1,0 +1,55 @@
+internal import Base
+internal import GitKit
+internal import Runs
+
+/// Finds the runs that a word on the command line means.
+struct RunSelection {
+    let store: RunStore
+
+    /// One run for a name, an id's beginning or `best:…`; for a commit all that were made with its code or linked to it.
+    func runs(_ name: String) throws -> [Run] {
+        let found: Run
+        do {
+            found = try store.run(named: name)
+        } catch let failure as any Failure {
+            guard !name.hasPrefix("best:"), let commit = try? store.repository.resolve(name) else { throw failure }
+            let runs = try self.runs(on: commit)
+            if runs.isEmpty { throw failure }
+            return runs
+        }
+        if name.hasPrefix("best:") || found.id.hasPrefix(name) || found.name == name { return [found] }
+        let runs = try self.runs(on: store.repository.resolve(name))
+        return runs.isEmpty ? [found] : runs
+    }
+
+    /// A run that may be a deleted one.
+    func deleted(_ name: String) throws -> Run {
+        var query = RunQuery()
+        query.deleted = true
+        let runs = try store.runs(query)
+        let found = runs.filter { $0.id.hasPrefix(name) || $0.name == name }
+        if let run = found.first(where: { $0.id == name }) ?? found.first, found.count == 1 || run.id == name {
+            return run
+        }
+        if found.isEmpty { return try store.run(named: name) }
+        throw SeveralRuns(name: name, ids: found.map(\.id))
+    }
+
+    private func runs(on commit: ObjectID) throws -> [Run] {
+        // Lines of a run may stand on several commits: only the store knows it whole.
+        try Run.fold(store.log.notes.lines(on: commit), on: commit).compactMap { part in
+            let run = try store.run(id: part.id)
+            return run?.isDeleted == true ? nil : run
+        }
+    }
+}
+
+/// A name that several runs have.
+struct SeveralRuns: Failure {
+    let name: String
+    let ids: [String]
+
+    var kind: FailureKind { .user }
+    var description: String { Terminal.safe("“\(name)” names \(ids.count) runs: \(ids.joined(separator: ", "))") }
+    var hints: [String] { ["use the beginning of an id"] }
+}
