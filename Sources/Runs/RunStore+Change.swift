@@ -13,6 +13,9 @@ extension RunStore {
     ///
     /// They are later than all that is known of the run, whatever the clock says: what is said last must count.
     public func change(_ run: Run, _ build: (inout RunEvents) -> Void) throws {
+        if running.contains(where: { $0.id == run.id }) {
+            return try Journal(repository).append(to: run.id) { build(&$0) }
+        }
         guard let id = UUIDv7(run.id) else { throw RunIDFailure(id: run.id) }
         let last = try log.notes.lines(on: run.commit).lazy.compactMap { line -> Timestamp? in
             guard line.contains(run.id), let json = try? JSON.parse(line), json["run"]?.string == run.id else {

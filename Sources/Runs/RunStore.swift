@@ -2,6 +2,7 @@ public import Base
 public import GitKit
 internal import Pointers
 public import Storage
+internal import SystemPackage
 
 /// The runs of a repository as a reader sees them: fetched notes united, the journal folded in, the index up to date,
 /// and runs that are going on laid over it.

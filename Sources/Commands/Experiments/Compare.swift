@@ -26,7 +26,7 @@ struct Compare: ParsableCommand {
     }
 
     func run() throws {
-        let store = try RunStore(Repository.current())
+        let store = try RunStore.current()
         let runs = try names.map { try store.run(named: $0) }
         let rows = RunComparison(runs: runs).rows(all: all)
         if json.isOn {

@@ -20,7 +20,7 @@ struct DeleteRun: ParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() throws {
-        let store = try RunStore(Repository.current())
+        let store = try RunStore.current()
         for run in try names.map({ try store.run(named: $0) }) {
             if !run.isDeleted { try store.change(run) { $0.delete() } }
             try RunChange.report(run, store, json: json, "deleted \(RunLabels.of(run))")

@@ -28,7 +28,7 @@ struct Diff: AsyncParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() async throws {
-        let store = try RunStore(Repository.current())
+        let store = try RunStore.current()
         let runs = [try store.run(named: old), try store.run(named: new)]
         let rows = RunComparison(runs: runs).rows(all: all)
         if json.isOn {

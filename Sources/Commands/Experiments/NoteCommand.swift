@@ -23,7 +23,7 @@ struct NoteCommand: ParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() throws {
-        let store = try RunStore(Repository.current())
+        let store = try RunStore.current()
         let run = try store.run(named: name)
         guard let message else {
             if json.isOn { return print(["run": .string(run.id), "note": .optional(run.tags[Run.noteTag])] as JSON) }

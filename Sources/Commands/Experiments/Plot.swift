@@ -39,7 +39,7 @@ struct Plot: AsyncParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() async throws {
-        let plotted = try await curves(RunStore(Repository.current()))
+        let plotted = try await curves(RunStore.current())
         if json.isOn {
             for curve in plotted { print(curve.json(metric)) }
             return

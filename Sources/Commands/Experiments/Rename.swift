@@ -23,7 +23,7 @@ struct Rename: ParsableCommand {
         guard isPlain, !new.allSatisfy(\.isWhitespace), new.utf8.count <= 250 else {
             throw UnusableName(name: new)
         }
-        let store = try RunStore(Repository.current())
+        let store = try RunStore.current()
         let run = try store.run(named: name)
         if run.name != new { try store.change(run) { $0.tags([Run.nameTag: new]) } }
         try RunChange.report(run, store, json: json, "renamed \(RunLabels.of(run)) to \(new)")

@@ -17,7 +17,7 @@ struct RestoreRun: ParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() throws {
-        let store = try RunStore(Repository.current())
+        let store = try RunStore.current()
         let selection = RunSelection(store: store)
         for run in try names.map({ try selection.deleted($0) }) {
             if run.isDeleted { try store.change(run) { $0.restore() } }

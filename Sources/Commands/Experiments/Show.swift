@@ -25,7 +25,7 @@ struct Show: AsyncParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() async throws {
-        let store = try RunStore(Repository.current())
+        let store = try RunStore.current()
         let runs = try RunSelection(store: store).runs(name)
         if log { return try await printLog(runs, store) }
         for (i, run) in runs.enumerated() {

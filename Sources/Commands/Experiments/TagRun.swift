@@ -30,22 +30,16 @@ struct TagCommand: ParsableCommand {
 
     func validate() throws {
         guard !pairs.isEmpty || !unset.isEmpty else { throw ValidationError("Name a tag: key=value, or --unset KEY.") }
-        for pair in pairs where pair.firstIndex(of: "=").map({ $0 == pair.startIndex }) ?? true {
+        for pair in pairs where KeyValue(pair) == nil {
             throw ValidationError("“\(pair)” is not of the form key=value.")
-        }
-        guard name != nil || environmentValue("GIT_ML_RUN") != nil else {
-            throw ValidationError("Name the run with --run; only inside a script of `git ml run` is it known.")
         }
     }
 
     func run() throws {
-        var set: [String: String] = [:]
-        for pair in pairs {
-            guard let equals = pair.firstIndex(of: "=") else { continue }
-            set[String(pair[..<equals])] = String(pair[pair.index(after: equals)...])
-        }
+        let set = Secrets.masked(
+            Dictionary(pairs.compactMap { KeyValue($0) }.map { ($0.key, $0.value) }) { $1 })
         guard let name else { return try tagInside(set) }
-        let store = try RunStore(Repository.current())
+        let store = try RunStore.current()
         let run = try store.run(named: name)
         try store.change(run) { $0.tags(set, unset: unset) }
         try RunChange.report(run, store, json: json, "tagged \(RunLabels.of(run))")
@@ -53,6 +47,7 @@ struct TagCommand: ParsableCommand {
 
     /// Tags the run that this process belongs to.
     private func tagInside(_ set: [String: String]) throws {
-        throw GitFailure.unknownRevision(environmentValue("GIT_ML_RUN") ?? "")
+        let unset = unset
+        try InsideRun().append { $0.tags(set, unset: unset) }
     }
 }
