@@ -146,5 +146,6 @@ struct RandomRuns {
 
     private struct NoContent: KeptContent {
         func keep(_ bytes: [UInt8]) -> Digest { .of(bytes) }
+        func keep(file: FilePath) throws -> (digest: Digest, size: Int64) { try Digest.of(file: file) }
     }
 }

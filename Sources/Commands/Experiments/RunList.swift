@@ -22,11 +22,11 @@ struct RunList: ParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() throws {
-        let repository = try Repository.current()
-        try NotesSync(repository).mergeFetched()
-        let log = RunLog(repository)
-        let runs =
-            try all ? Array(log.all().prefix(limit)) : log.history(from: repository.resolve("HEAD"), limit: limit)
+        let store = try RunStore.current()
+        var query = RunQuery()
+        query.limit = limit
+        if !all { query.scope = .history(try store.repository.resolve("HEAD")) }
+        let runs = try store.runs(query)
         if json.isOn {
             for run in runs { print(run.json) }
         } else if runs.isEmpty {
