@@ -1,5 +1,6 @@
 internal import Base
 internal import GitKit
+internal import SystemPackage
 
 /// Finds the run whose results a commit holds.
 struct RunMatch {
@@ -13,21 +14,27 @@ struct RunMatch {
         self.settings = settings
     }
 
-    /// The latest run that started from the commit's parent and whose metrics, parameters and models the commit has.
+    /// The run behind a commit; exact when the commit's tree differs from the run's code only in what the run has made.
     ///
-    /// `fresh` are runs that do not stand in the notes yet. Exact is a match when the commit's tree differs from the run's
-    /// code only in what the run has made.
+    /// That is the latest run that started from the commit's parent and whose metrics, parameters, data and models the
+    /// commit has. Failing that, one that such results were recorded for on another branch: what a cherry-pick, a squash
+    /// merge or `git am` brought here. `fresh` are runs that do not stand in the notes yet.
     func find(for content: CommitContent, fresh: [Run]) throws -> (run: Run, isExact: Bool)? {
-        var found: (run: Run, isExact: Bool)?
-        for run in try candidates(content.commit, fresh) where agrees(run, content) {
-            if let best = found?.run, (best.started, best.id) > (run.started, run.id) { continue }
-            found = (run, try isExact(run, content.commit))
-        }
-        return found
+        let found =
+            try latest(onParent(content.commit, fresh), content)
+            ?? latest(elsewhere(content), content) { try !repository.isAncestor($0.commit, of: content.commit.id) }
+        return try found.map { ($0, try isExact($0, content.commit)) }
+    }
+
+    private func latest(_ runs: [Run], _ content: CommitContent, where isMeant: (Run) throws -> Bool = { _ in true })
+        throws -> Run?
+    {
+        let agreeing = runs.filter { agrees($0, content) }.sorted { ($0.started, $0.id) > ($1.started, $1.id) }
+        return try agreeing.first(where: isMeant)
     }
 
     /// Runs whose code is the commit's parent, or a snapshot on top of it.
-    private func candidates(_ commit: Commit, _ fresh: [Run]) throws -> [Run] {
+    private func onParent(_ commit: Commit, _ fresh: [Run]) throws -> [Run] {
         guard let parent = commit.parents.first else { return [] }
         var runs: [Run] = []
         for run in fresh {
@@ -42,6 +49,23 @@ struct RunMatch {
         return runs.filter { $0.source != RunRecord.Source.commit.rawValue }
     }
 
+    /// Runs on the commit that is being picked and on the tips of other branches, and those with the same metric.
+    private func elsewhere(_ content: CommitContent) throws -> [Run] {
+        let picked = try Files.readText(repository.gitDirectory.appending("CHERRY_PICK_HEAD"))
+            .flatMap { ObjectID($0.trimmingTrailingSpace) }
+        let tips = try repository.refs(below: "refs/heads/").prefix(20).map(\.target)
+        var runs = try (Set(tips).union(picked.map { [$0] } ?? []).subtracting([content.commit.id])).flatMap {
+            try log.runs(on: $0)
+        }
+        if let (metric, value) = content.metrics.min(by: { $0.key < $1.key }), !value.isNaN,
+            let index = RunIndex.asItIs(repository)
+        {
+            // Only a hint: what it does not know is recorded as a run of its own.
+            runs += (try? index.read { try IndexLookup($0).runs(with: metric, value: value, limit: 20) }) ?? []
+        }
+        return runs
+    }
+
     private func agrees(_ run: Run, _ content: CommitContent) -> Bool {
         let metrics = run.values
         guard content.metrics.allSatisfy({ key, value in metrics[key].map { Self.same($0, value) } ?? false }),
@@ -50,6 +74,9 @@ struct RunMatch {
         let models = content.items.filter { $0.role == .model }
         let made = Dictionary(run.outputs.map { ($0.path, $0.digest) }) { $1 }
         guard models.allSatisfy({ made[$0.path] == nil || made[$0.path] == $0.digest }) else { return false }
+        let data = Dictionary(run.inputs.map { ($0.path, $0.digest) }) { $1 }
+        guard content.items.allSatisfy({ $0.role != .data || data[$0.path] == nil || data[$0.path] == $0.digest })
+        else { return false }
         // Nothing that the run made is there: it says nothing of this commit.
         return !content.metrics.isEmpty || models.contains { made[$0.path] == $0.digest }
     }

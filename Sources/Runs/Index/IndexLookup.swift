@@ -39,6 +39,15 @@ struct IndexLookup {
             """, .bytes(Hex.decode(commit.hex) ?? []))
     }
 
+    /// The latest runs of which a metric has exactly that value.
+    func runs(with metric: String, value: Double, limit: Int64) throws -> [Run] {
+        try runs(
+            """
+            SELECT m.run FROM names n JOIN metrics m ON m.key = n.id AND m.value = ?2
+            WHERE n.name = ?1 ORDER BY m.run DESC LIMIT ?3
+            """, .text(metric), .double(value), .int(limit))
+    }
+
     /// The objects whose notes name a run.
     func notes(of key: RunKey) throws -> [ObjectID] {
         let rows = try IndexStatement(

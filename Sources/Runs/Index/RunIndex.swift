@@ -28,6 +28,13 @@ final class RunIndex: Sendable {
         }
     }
 
+    /// The index as it was when it was last read, for those who cannot wait until it is up to date; nil when there is none.
+    static func asItIs(_ repository: Repository) -> RunIndex? {
+        let path = repository.mlDirectory.appending("index.sqlite")
+        let opening = IndexOpening(repository: repository, path: path) { _ in }
+        return opening.asItIs().map { RunIndex(repository, $0, opening) }
+    }
+
     private init(_ repository: Repository, _ queue: DatabaseQueue, _ opening: IndexOpening) {
         self.repository = repository
         self.queue = queue
@@ -98,6 +105,14 @@ struct IndexOpening: Sendable {
         } catch is GitFailure {
             return nil  // the notes that it knows of have been collected as garbage
         }
+    }
+
+    func asItIs() -> DatabaseQueue? {
+        guard access(path.string, R_OK) == 0,
+            let queue = try? DatabaseQueue(path: path.string, configuration: Self.configuration()),
+            (try? queue.read { try Int64.fetchOne($0, sql: "PRAGMA user_version") }) == IndexSchema.version
+        else { return nil }
+        return queue
     }
 
     /// Takes in what the notes have become since; nothing is written when they are the same.
