@@ -24,11 +24,27 @@ public struct Notes: Sendable {
 
     /// The lines on every object that has any.
     public func all() throws -> [ObjectID: [String]] {
-        try tree.all(repository.ref(ref)).mapValues { try lines(of: $0) }
+        var all: [ObjectID: [String]] = [:]
+        try tree.each(repository.ref(ref)) { all[$0] = try lines(of: $1) }
+        return all
     }
 
     /// The objects that have notes.
-    public func objects() throws -> Set<ObjectID> { Set(try tree.all(repository.ref(ref)).keys) }
+    public func objects() throws -> Set<ObjectID> {
+        var objects: Set<ObjectID> = []
+        try tree.each(repository.ref(ref)) { object, _ in objects.insert(object) }
+        return objects
+    }
+
+    /// Calls `body` for every object whose note differs between two commits of a notes ref: the blobs before and after.
+    ///
+    /// `old` is nil for everything that there is in `new`. In no particular order; the cost is that of the difference.
+    public func changes(
+        from old: ObjectID?, to new: ObjectID,
+        _ body: (_ annotated: ObjectID, _ old: ObjectID?, _ new: ObjectID?) throws -> Void
+    ) throws {
+        try tree.changes(from: old, to: new, body)
+    }
 
     /// Adds lines to the notes of some objects: one commit, one ref update, nothing lost when many do it at once.
     ///
@@ -36,63 +52,51 @@ public struct Notes: Sendable {
     /// union is made again when somebody was faster. Lines that are there already change nothing, and when all of
     /// them are, no commit is made.
     public func add(_ lines: [ObjectID: [String]], message: String) throws {
-        try exclusively { head in
-            var blobs: [ObjectID: ObjectID] = [:]
-            for (object, new) in lines {
-                let old = try tree.note(on: object, root: head).map { try self.lines(of: $0) } ?? []
-                let union = Self.union(old, new)
-                if union != old { blobs[object] = try write(union) }
+        try repository.move(ref) { head in
+            try repository.withoutFlushing {
+                var blobs: [ObjectID: ObjectID] = [:]
+                for (object, new) in lines {
+                    let old = try tree.note(on: object, root: head).map { try repository.blob($0) } ?? []
+                    let union = NoteLines.union(old, NoteLines.joined(new))
+                    if union != old { blobs[object] = try repository.write(.blob, union) }
+                }
+                if blobs.isEmpty { return nil }
+                return try repository.writeCommit(
+                    tree: tree.setting(blobs, root: head), parents: head.map { [$0] } ?? [], by: repository.user(),
+                    message: message + "\n")
             }
-            if blobs.isEmpty { return nil }
-            return try repository.writeCommit(
-                tree: tree.setting(blobs, root: head), parents: head.map { [$0] } ?? [], by: repository.user(),
-                message: message + "\n")
         }
     }
 
     /// Unites these notes with those at another commit of the same kind (what was fetched).
     ///
     /// The merge commit depends on nothing but its two parents, so two clones that merge the same pair make the
-    /// same commit.
+    /// same commit. The cost is that of the difference.
     public func merge(_ other: ObjectID) throws {
-        try exclusively { head in
+        try repository.move(ref) { head in
             guard let head else { return other }
             if try repository.isAncestor(other, of: head) { return nil }
             if try repository.isAncestor(head, of: other) { return other }
-            let parents = [head, other].sorted()
-            let (mine, theirs) = (try tree.all(parents[0]), try tree.all(parents[1]))
-            var blobs: [ObjectID: ObjectID] = [:]
-            for (object, blob) in theirs where mine[object] != blob {
-                guard let own = mine[object] else {
-                    blobs[object] = blob
-                    continue
-                }
-                blobs[object] = try write(Self.union(lines(of: own), lines(of: blob)))
-            }
-            let time = try parents.map { try repository.commit($0).committer.time }.max() ?? Timestamp(seconds: 0)
-            return try repository.writeCommit(
-                tree: tree.setting(blobs, root: parents[0]), parents: parents,
-                by: Signature(name: "git-ml", email: "git-ml@localhost", time: time),
-                message: "notes: merge\n")
+            return try repository.withoutFlushing { try merged([head, other].sorted()) }
         }
     }
 
-    private func exclusively(_ next: (ObjectID?) throws -> ObjectID?) throws {
-        try repository.move(ref, next)
+    private func merged(_ parents: [ObjectID]) throws -> ObjectID {
+        let tree = try tree.merging(parents[0], parents[1]) { mine, theirs in
+            let (a, b) = (try repository.blob(mine), try repository.blob(theirs))
+            let union = NoteLines.union(a, b)
+            return union == a ? mine : union == b ? theirs : try repository.write(.blob, union)
+        }
+        let time = try parents.map { try repository.commit($0).committer.time }.max() ?? Timestamp(seconds: 0)
+        return try repository.writeCommit(
+            tree: tree, parents: parents, by: Signature(name: "git-ml", email: "git-ml@localhost", time: time),
+            message: "notes: merge\n")
     }
 
-    private func write(_ lines: [String]) throws -> ObjectID {
-        try repository.write(.blob, Array((lines.joined(separator: "\n") + "\n").utf8))
-    }
+    private func lines(of blob: ObjectID) throws -> [String] { NoteLines.lines(try repository.blob(blob)) }
+}
 
-    private func lines(of blob: ObjectID) throws -> [String] {
-        String(decoding: try repository.blob(blob), as: UTF8.self).split(separator: "\n").map(String.init)
-    }
-
-    private static func union(_ a: [String], _ b: [String]) -> [String] {
-        // Swift's own comparison follows Unicode; git's sort and ours go by bytes.
-        var seen: Set<[UInt8]> = []
-        return (a + b.filter { !$0.isEmpty }).filter { seen.insert(Array($0.utf8)).inserted }
-            .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    }
+extension Repository {
+    /// Writes objects in `body` and flushes them once, at its end.
+    func withoutFlushing<T>(_ body: () throws -> T) throws -> T { try body() }
 }
