@@ -90,11 +90,11 @@ public enum ChildProcess {
         return result
     }
 
-    /// The absolute path of a program on the PATH, or nil.
+    /// The absolute path of a program on a PATH (default: this process's), or nil.
     ///
     /// Relative entries of the PATH are passed over.
-    public static func find(_ program: String) -> FilePath? {
-        let path = environmentValue("PATH") ?? "/usr/bin:/bin"
+    public static func find(_ program: String, path: String? = nil) -> FilePath? {
+        let path = path ?? environmentValue("PATH") ?? "/usr/bin:/bin"
         for directory in path.split(separator: ":") where directory.hasPrefix("/") {
             let candidate = FilePath(String(directory)).appending(program)
             if candidate.withPlatformString({ access($0, X_OK) }) == 0, Files.status(candidate)?.kind != .directory {

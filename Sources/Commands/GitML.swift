@@ -29,7 +29,8 @@ public struct GitML: AsyncParsableCommand {
             CommandGroup(
                 name: "Runs:",
                 subcommands: [
-                    Compare.self, Plot.self, Rename.self, TagCommand.self, NoteCommand.self, DeleteRun.self,
+                    Compare.self, Plot.self, Reproduce.self, Rename.self, TagCommand.self, NoteCommand.self,
+                    DeleteRun.self,
                     RestoreRun.self,
                 ]),
             CommandGroup(name: "Models:", subcommands: [ModelList.self, Register.self, Stage.self, GateCommand.self]),

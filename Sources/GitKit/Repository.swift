@@ -31,10 +31,14 @@ public final class Repository: Sendable {
 
     /// Opens the repository of this process: by `GIT_DIR` where git has set it, else from the current folder upwards.
     public static func current() throws -> Repository {
-        try Repository(".", flags: UInt32(GIT_REPOSITORY_OPEN_FROM_ENV.rawValue))
+        guard let workTree = environmentValue("GIT_WORK_TREE") else {
+            return try Repository(".", flags: UInt32(GIT_REPOSITORY_OPEN_FROM_ENV.rawValue))
+        }
+        // libgit2 refuses to look at that variable, which git sets for filters while it adds a work tree.
+        return try Repository(FilePath(environmentValue("GIT_DIR") ?? "."), flags: 0, workTree: workTree)
     }
 
-    private init(_ path: FilePath, flags: UInt32) throws {
+    private init(_ path: FilePath, flags: UInt32, workTree given: String? = nil) throws {
         guard Library.started else { throw Library.failure("start libgit2", -1) }
         var pointer: OpaquePointer?
         let fromEnvironment = flags != 0
@@ -46,6 +50,7 @@ public final class Repository: Sendable {
             }
             throw Library.failure("open the repository at \(path)", code)
         }
+        if let given { git_repository_set_workdir(pointer, given, 0) }
         gitDirectory = Self.folder(git_repository_path(pointer))
         commonDirectory = Self.folder(git_repository_commondir(pointer))
         workTree = git_repository_is_bare(pointer) == 1 ? nil : git_repository_workdir(pointer).map { Self.folder($0) }

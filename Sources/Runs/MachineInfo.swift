@@ -12,7 +12,9 @@ enum MachineInfo {
         "requirements.lock", "requirements.txt", "environment.yml",
     ]
 
-    static func environment(of commit: ObjectID, in repository: Repository, gpus: [String] = []) throws -> JSON {
+    static func environment(
+        of commit: ObjectID, in repository: Repository, gpus: [String] = [], variables: [String: String] = [:]
+    ) throws -> JSON {
         var lock: String?
         for name in lockFiles {
             if let bytes = try repository.file(name, in: commit) {
@@ -21,7 +23,7 @@ enum MachineInfo {
             }
         }
         return [
-            "python": .optional(pythonVersion()), "lock": .optional(lock), "cpu": .optional(cpu()),
+            "python": .optional(pythonVersion(variables)), "lock": .optional(lock), "cpu": .optional(cpu()),
             "gpu": .array(gpus.map { .string($0) }),
         ]
     }
@@ -47,9 +49,9 @@ enum MachineInfo {
         return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    private static func pythonVersion() -> String? {
+    private static func pythonVersion(_ variables: [String: String]) -> String? {
         for variable in ["VIRTUAL_ENV", "CONDA_PREFIX"] {
-            guard let root = environmentValue(variable),
+            guard let root = variables[variable] ?? environmentValue(variable),
                 let config = try? Files.readText(FilePath(root).appending("pyvenv.cfg"))
             else { continue }
             for line in config.split(separator: "\n") {
@@ -60,7 +62,7 @@ enum MachineInfo {
                 }
             }
         }
-        guard let program = ChildProcess.find("python3") else { return nil }
+        guard let program = ChildProcess.find("python3", path: variables["PATH"]) else { return nil }
         if program.string.hasSuffix("/shims/python3") { return pyenvVersion(of: program) }
         var buffer = [CChar](repeating: 0, count: 4096)
         guard program.withPlatformString({ realpath($0, &buffer) }) != nil else { return nil }

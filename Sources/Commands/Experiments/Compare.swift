@@ -27,7 +27,10 @@ struct Compare: ParsableCommand {
 
     func run() throws {
         let store = try RunStore.current()
-        let runs = try names.map { try store.run(named: $0) }
+        var runs: [Run] = []
+        for run in try names.map({ try store.run(named: $0) }) where !runs.contains(where: { $0.id == run.id }) {
+            runs.append(run)
+        }
         let rows = RunComparison(runs: runs).rows(all: all)
         if json.isOn {
             let ids = JSON.array(runs.map { .string($0.id) })

@@ -13,12 +13,12 @@ struct RunSelection {
             found = try store.run(named: name)
         } catch let failure as any Failure {
             guard !name.hasPrefix("best:"), let commit = try? store.repository.resolve(name) else { throw failure }
-            let runs = try self.runs(on: commit)
+            let runs = try store.runs(at: commit)
             if runs.isEmpty { throw failure }
             return runs
         }
         if name.hasPrefix("best:") || found.id.hasPrefix(name) || found.name == name { return [found] }
-        let runs = try self.runs(on: store.repository.resolve(name))
+        let runs = try store.runs(at: store.repository.resolve(name))
         return runs.isEmpty ? [found] : runs
     }
 
@@ -33,14 +33,6 @@ struct RunSelection {
         }
         if found.isEmpty { return try store.run(named: name) }
         throw SeveralRuns(name: name, ids: found.map(\.id))
-    }
-
-    private func runs(on commit: ObjectID) throws -> [Run] {
-        // Lines of a run may stand on several commits: only the store knows it whole.
-        try Run.fold(store.log.notes.lines(on: commit), on: commit).compactMap { part in
-            let run = try store.run(id: part.id)
-            return run?.isDeleted == true ? nil : run
-        }
     }
 }
 

@@ -18,6 +18,10 @@ public struct Execution: Sendable {
         public var params: [(key: String, value: String)] = []
         /// Where the command's standard output goes.
         public var output = FileDescriptor.standardOutput
+        /// Where the command runs; nil: where this process does.
+        public var directory: FilePath?
+        /// Variables to set for the command; the rest is inherited.
+        public var environment: [String: String] = [:]
 
         public init(_ command: [String]) { self.command = command }
     }
@@ -44,7 +48,7 @@ public struct Execution: Sendable {
     /// Runs a command to its end and records it; `say` is told what happens besides, for the person who waits.
     public func run(_ order: Order, say: @Sendable (String) -> Void) async throws -> Result {
         let workTree = try repository.requireWorkTree()
-        let program = try Self.program(order.command)
+        let program = try Self.program(order)
         if try repository.head() == nil { throw SnapshotFailure.unborn }
         for edit in try ParamsFile(workTree, declared: settings.params).apply(order.params) { say(edit.description) }
 
@@ -82,16 +86,20 @@ public struct Execution: Sendable {
     // MARK: Before
 
     /// The program's path, before anything is recorded of a command that cannot start.
-    private static func program(_ command: [String]) throws -> FilePath {
-        let name = command.first ?? ""
+    private static func program(_ order: Order) throws -> FilePath {
+        let name = order.command.first ?? ""
         guard name.contains("/") else {
-            guard let program = ChildProcess.find(name) else { throw ProcessFailure.notFound(program: name) }
+            guard let program = ChildProcess.find(name, path: order.environment["PATH"]) else {
+                throw ProcessFailure.notFound(program: name)
+            }
             return program
         }
-        guard FilePath(name).withPlatformString({ access($0, X_OK) }) == 0 else {
-            throw FileFailure("run", FilePath(name), Errno(rawValue: errno))
+        let program = FilePath(name)
+        let file = order.directory.map { program.isAbsolute ? program : $0.pushing(program) } ?? program
+        guard file.withPlatformString({ access($0, X_OK) }) == 0 else {
+            throw FileFailure("run", file, Errno(rawValue: errno))
         }
-        return FilePath(name)
+        return file
     }
 
     private func record(_ order: Order, _ snapshot: Snapshot, _ workTree: FilePath) throws -> RunRecord {
@@ -105,7 +113,7 @@ public struct Execution: Sendable {
         record.leftOut = snapshot.leftOut
         record.parent = environmentValue("GIT_ML_RUN").flatMap { FilePath($0).lastComponent?.string }
         record.environment = try MachineInfo.environment(
-            of: snapshot.code, in: repository, gpus: MachineInfo.gpuNames())
+            of: snapshot.code, in: repository, gpus: MachineInfo.gpuNames(), variables: order.environment)
         for path in settings.params where !path.contains("*") {
             guard let bytes = try Files.read(workTree.appending(FilePath(path).components)) else { continue }
             record.params.merge(ValueFile.params(try ValueFile.read(bytes, path: path))) { $1 }
@@ -122,7 +130,7 @@ public struct Execution: Sendable {
 
     private func supervise(_ order: Order, _ program: FilePath, _ id: String) throws -> Supervisor.Outcome {
         let folder = journal.folder(of: id)
-        var environment = Daemon.currentEnvironment()
+        var environment = Daemon.currentEnvironment().merging(order.environment) { $1 }
         // Values of variables that are called like secrets do not get into the log.
         let secrets = environment.filter { Secrets.isSecret(name: $0.key) && $0.value.utf8.count >= 6 }.map(\.value)
         for name in ChildProcess.repositoryVariables { environment[name] = nil }
@@ -133,6 +141,7 @@ public struct Execution: Sendable {
         let growth = GrowthLog(of: folder.appending("metrics.jsonl"), in: folder.appending("metrics.clock"))
         let supervisor = Supervisor(
             program: program, arguments: Array(order.command.dropFirst()), environment: environment,
+            directory: order.directory,
             log: try RunOutput(
                 folder.appending("log"), limit: Journal.largestLog, secrets: secrets, to: order.output),
             started: { process in

@@ -20,6 +20,8 @@ struct Supervisor {
     let program: FilePath
     let arguments: [String]
     let environment: [String: String]
+    /// Where it runs; nil: where this process does.
+    let directory: FilePath?
     let log: RunOutput
     /// Called when the program has started, with its process id, which is its group's too.
     let started: (Int32) throws -> Void
@@ -52,7 +54,8 @@ struct Supervisor {
         defer { for end in [out.writeEnd, err.writeEnd] { try? end.close() } }
         do {
             let process = try Spawn.start(
-                program, arguments, environment: environment, input: .standardInput, output: out.writeEnd,
+                program, arguments, environment: environment, in: directory, input: .standardInput,
+                output: out.writeEnd,
                 errors: err.writeEnd, group: .new)
             return ([out.readEnd, err.readEnd], process)
         } catch {
