@@ -65,7 +65,7 @@ public struct CommitRecorder: Sendable {
         record.params = Secrets.masked(content.params)
         record.series = content.metrics.mapValues { [MetricPoint(step: 0, time: record.started, value: $0)] }
         record.inputs = content.items.filter { $0.role == .data }
-        record.outputs = content.items.filter { $0.role == .model }
+        record.outputs = content.items.filter { $0.role == .model || $0.role == .plot }
         record.end = RunRecord.End(.finished)
         outcome.run = record.run
         return try record.lines(store: LocalObjects(mlDirectory: repository.mlDirectory))
@@ -101,6 +101,36 @@ struct CommitContent {
             let isModel = modelPaths.contains { path == $0 || path.hasPrefix($0 + "/") }
             return RunItem(path: path, digest: pointer.digest, size: pointer.size, role: isModel ? .model : .data)
         }
+        items += try Self.plots(settings.plots.map { PathPattern($0) }, commit.id, repository)
+    }
+
+    /// A plot of more bytes is no picture that somebody looks at; it is passed over.
+    private static let largestPlot = 10 << 20
+
+    /// The plots that git itself stores; those behind pointers are data.
+    private static func plots(_ patterns: [PathPattern], _ commit: ObjectID, _ repository: Repository) throws
+        -> [RunItem]
+    {
+        var found: [String: RunItem] = [:]
+        func look(_ entry: TreeEntry, _ path: String, _ pattern: PathPattern) throws {
+            if entry.mode == .directory {
+                for inner in try repository.tree(entry.id).entries { try look(inner, "\(path)/\(inner.name)", pattern) }
+                return
+            }
+            guard entry.mode == .file || entry.mode == .executable, found[path] == nil, pattern.matches(path),
+                let header = try repository.header(entry.id), header.size <= largestPlot
+            else { return }
+            let bytes = try repository.blob(entry.id)
+            if (try? Pointer.parse(bytes, path: path)) != nil { return }
+            found[path] = RunItem(path: path, digest: .of(bytes), size: Int64(bytes.count), role: .plot)
+        }
+        for pattern in patterns {
+            let folder = pattern.fixedPrefix
+            // A pattern without a folder of its own would mean reading the whole tree in a hook.
+            guard !folder.isEmpty, let entry = try repository.entry(folder, in: commit) else { continue }
+            try look(entry, folder, pattern)
+        }
+        return found.values.sorted { $0.path < $1.path }
     }
 
     private static func values(
