@@ -24,6 +24,11 @@ public struct RunEvents: Sendable {
         lines.append(JSON.object(head + members).description)
     }
 
+    /// Lets the next line be no earlier than a moment.
+    public mutating func advance(to time: Timestamp) {
+        last = max(last, Timestamp(microseconds: time.microseconds - 1))
+    }
+
     public mutating func params(_ params: [String: String]) {
         if !params.isEmpty { add("params", [JSON.Member("params", .sorted(params))]) }
     }

@@ -54,6 +54,9 @@ public struct RunRecord: Sendable {
     public var outputs: [RunItem] = []
     /// Nil while it goes on.
     public var end: End?
+    /// When the newest of it was written, for a run that is found again after it grew: its lines are then later than
+    /// those of the first time, and win. Nil: directly after the start.
+    public var observed: Timestamp?
 
     public init(run: UUIDv7 = UUIDv7(), started: Timestamp = .now(), code: ObjectID, source: Source) {
         self.run = run
@@ -80,6 +83,7 @@ public struct RunRecord: Sendable {
     public func lines(store: any KeptContent) throws -> [String] {
         var events = RunEvents(run: run, at: started)
         events.add("start", startMembers)
+        if let observed { events.advance(to: observed) }
         events.params(params)
         try events.curves(series, system: systemSeries, store: store)
         events.tags(tags)

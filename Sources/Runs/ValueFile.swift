@@ -35,6 +35,11 @@ public enum ValueFile {
         guard value.members != nil else {
             throw ValueFileFailure(path: path, reason: "it must hold keys and values, not a single value or a list")
         }
+        return flat(value)
+    }
+
+    /// The values inside an object, by dotted key.
+    static func flat(_ value: JSON) -> [String: JSON] {
         var flat: [String: JSON] = [:]
         flatten(value, key: "", into: &flat)
         return flat
