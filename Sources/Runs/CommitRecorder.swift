@@ -64,11 +64,23 @@ public struct CommitRecorder: Sendable {
         record.environment = try MachineInfo.environment(of: commit.id, in: repository)
         record.params = Secrets.masked(content.params)
         record.series = content.metrics.mapValues { [MetricPoint(step: 0, time: record.started, value: $0)] }
+        if !isLate { try addDVCLive(&record, &outcome) }
         record.inputs = content.items.filter { $0.role == .data }
         record.outputs = content.items.filter { $0.role == .model || $0.role == .plot }
         record.end = RunRecord.End(.finished)
         outcome.run = record.run
         return try record.lines(store: LocalObjects(mlDirectory: repository.mlDirectory))
+    }
+
+    /// The curves that DVCLive has left in the work tree, when the commit holds the metrics they end in.
+    private func addDVCLive(_ record: inout RunRecord, _ outcome: inout Outcome) throws {
+        guard let folder = repository.workTree?.appending(DVCLive.folderName), DVCLive.isFolder(folder),
+            try repository.entry(DVCLive.metricsPath, in: record.code) != nil
+        else { return }
+        let live = try DVCLive.read(folder, at: record.started)
+        record.params.merge(live.params) { $1 }
+        record.series.merge(live.series) { $1 }
+        outcome.warnings += live.warnings
     }
 
     /// Whether a params or metrics file or a model differs between two commits.
@@ -140,7 +152,10 @@ struct CommitContent {
         for path in paths {
             guard let bytes = try repository.file(path, in: commit) else { continue }
             do {
-                all.merge(try ValueFile.read(bytes, path: path)) { $1 }
+                var values = try ValueFile.read(bytes, path: path)
+                // DVCLive's counter of steps is no metric.
+                if path == DVCLive.metricsPath { values["step"] = nil }
+                all.merge(values) { $1 }
             } catch let failure as any Failure {
                 warnings.append("\(failure)")
             }

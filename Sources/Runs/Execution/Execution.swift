@@ -62,7 +62,7 @@ public struct Execution: Sendable {
         try journal.begin(record, owner: ProcessIdentity(getpid()))
         let files = try WorkFiles(
             repository, settings: settings, modelPaths: modelPaths,
-            others: settings.metrics.filter { !$0.contains("*") } + [Self.dvcliveParams])
+            others: settings.metrics.filter { !$0.contains("*") } + [DVCLive.folderName])
         let before = try files.state()
         let outcome: Supervisor.Outcome
         do {
@@ -160,8 +160,6 @@ public struct Execution: Sendable {
 
     // MARK: Afterwards
 
-    private static let dvcliveParams = "dvclive/params.yaml"
-
     /// Takes in what the run has left in files: metrics, models, plots, data.
     private func gather(
         _ changed: [String], _ files: WorkFiles, _ workTree: FilePath, into closing: inout Journal.Closing,
@@ -171,12 +169,11 @@ public struct Execution: Sendable {
         for path in changed {
             let file = workTree.appending(FilePath(path).components)
             do {
+                if path.hasPrefix(DVCLive.folderName + "/"), files.role(of: path) == nil { continue }
                 if settings.metrics.contains(path), let bytes = try Files.read(file) {
                     for (key, value) in ValueFile.metrics(try ValueFile.read(bytes, path: path)) {
                         closing.series[key] = [MetricPoint(step: 0, time: now, value: value)]
                     }
-                } else if path == Self.dvcliveParams, let bytes = try Files.read(file) {
-                    closing.params = ValueFile.params(try ValueFile.read(bytes, path: path))
                 } else if let role = files.role(of: path) {
                     let content = try keep(file, isTracked: files.isTracked(path))
                     closing.outputs.append(
@@ -186,6 +183,11 @@ public struct Execution: Sendable {
                 say("\(error)")
             }
         }
+        guard changed.contains(where: { $0.hasPrefix(DVCLive.folderName + "/") }) else { return }
+        let live = try DVCLive.read(workTree.appending(DVCLive.folderName), at: now)
+        closing.params.merge(live.params) { $1 }
+        closing.series.merge(live.series) { $1 }
+        for warning in live.warnings { say(warning) }
     }
 
     /// Takes a file's bytes in: where git's filter would put them if it is tracked, else as content that no pointer names.

@@ -6,6 +6,11 @@ public import SystemPackage
 /// It is no run of its own: it adds to the run or commit that it stands with. Keys are those of `metrics.json` with
 /// dots (`train.loss` for `plots/metrics/train/loss.tsv`), so that a metric has one name wherever it was read.
 public enum DVCLive {
+    /// Where DVCLive writes unless it is told otherwise, from the top of the work tree.
+    public static let folderName = "dvclive"
+    /// The last values, as a declared metrics file.
+    public static let metricsPath = "dvclive/metrics.json"
+
     public struct Content: Sendable {
         public var params: [String: String] = [:]
         public var series: [String: [MetricPoint]] = [:]
