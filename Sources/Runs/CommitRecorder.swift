@@ -1,6 +1,7 @@
 public import Base
 public import GitKit
 internal import Pointers
+internal import SystemPackage
 
 /// Records a commit: ties it to the run that it holds the results of, or, where there is none, takes it for a run itself.
 public struct CommitRecorder: Sendable {
