@@ -8,6 +8,12 @@ public struct ProcessResult: Sendable {
     public let output: [UInt8]
     public let errors: String
 
+    public init(status: Int32, output: [UInt8], errors: String) {
+        self.status = status
+        self.output = output
+        self.errors = errors
+    }
+
     /// Standard output as text.
     public var text: String { String(decoding: output, as: UTF8.self) }
     /// Standard output without space at its end.
