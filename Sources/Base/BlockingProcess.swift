@@ -1,27 +1,18 @@
 public import SystemPackage
 
-/// Child processes for synchronous code: a hook that must not wait for a task, a thread of its own.
+/// Child processes for synchronous code: bytes in, bytes out, status.
+///
+/// ``ChildProcess`` is for everything that may wait longer than a few milliseconds.
 public enum BlockingProcess {
-    /// Runs a program to its end with nothing on its standard input; its errors go nowhere.
-    public static func run(_ program: FilePath, _ arguments: [String]) throws -> ProcessResult {
-        let pipe = try FileDescriptor.pipe()
-        let nothing = try FileDescriptor.open("/dev/null", .readWrite, options: .closeOnExec)
-        defer { for end in [pipe.readEnd, nothing] { try? end.close() } }
-        let process: Int32
-        do {
-            defer { try? pipe.writeEnd.close() }
-            process = try Spawn.start(
-                program, arguments, environment: Daemon.currentEnvironment(), input: nothing, output: pipe.writeEnd,
-                errors: nothing)
-        }
-        var output: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: 1 << 16)
-        while let count = try? piece.withUnsafeMutableBytes({ try pipe.readEnd.read(into: $0) }), count > 0 {
-            output += piece[..<count]
-        }
-        var status: Int32 = 0
-        while waitpid(process, &status, 0) < 0, errno == EINTR {}
-        let signal = status & 0x7f
-        return ProcessResult(status: signal == 0 ? (status >> 8) & 0xff : 128 + signal, output: output, errors: "")
+    /// Runs a program to its end and collects what it prints; `environment` is its whole environment.
+    public static func run(
+        _ program: FilePath, _ arguments: [String], environment: [String: String], in directory: FilePath? = nil,
+        input: [UInt8] = []
+    ) throws -> ProcessResult {
+        let child = try Coprocess(program, arguments, environment: environment, in: directory)
+        child.send(input)
+        let output = child.rest()
+        return ProcessResult(
+            status: child.wait(), output: output, errors: String(decoding: child.errors, as: UTF8.self))
     }
 }

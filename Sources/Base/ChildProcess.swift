@@ -8,7 +8,7 @@ public struct ProcessResult: Sendable {
     public let output: [UInt8]
     public let errors: String
 
-    init(status: Int32, output: [UInt8], errors: String) {
+    public init(status: Int32, output: [UInt8], errors: String) {
         self.status = status
         self.output = output
         self.errors = errors

@@ -105,6 +105,13 @@ public enum Files {
 
     public static func exists(_ path: FilePath) -> Bool { status(path) != nil }
 
+    /// The folder that relative paths start from; nil when it has been removed.
+    public static func currentDirectory() -> FilePath? {
+        guard let text = getcwd(nil, 0) else { return nil }
+        defer { free(text) }
+        return FilePath(String(cString: text))
+    }
+
     /// The names in a directory, sorted; empty when there is none.
     public static func list(_ directory: FilePath) throws -> [String] {
         guard let handle = directory.withPlatformString({ opendir($0) }) else {

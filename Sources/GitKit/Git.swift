@@ -39,5 +39,13 @@ public struct Git: Sendable {
 
 extension Repository {
     /// The `git` program in this repository.
-    public var git: Git { Git(in: workTree ?? gitDirectory) }
+    ///
+    /// Where the folder alone would not lead git to it (`GIT_DIR`, `core.worktree`, a bare repository under
+    /// `safe.bareRepository=explicit`), the environment does.
+    public var git: Git {
+        guard let workTree else { return Git(in: gitDirectory, environment: ["GIT_DIR": gitDirectory.string]) }
+        if !backend.place.isFromEnvironment, Files.exists(workTree.appending(".git")) { return Git(in: workTree) }
+        return Git(
+            in: workTree, environment: ["GIT_DIR": gitDirectory.string, "GIT_WORK_TREE": workTree.string])
+    }
 }

@@ -1,9 +1,31 @@
 internal import Base
 internal import CLibgit2
+internal import Synchronization
 
 /// libgit2, started once and only when first used: its set-up takes about 5 ms.
 enum Library {
-    static let started: Bool = git_libgit2_init() > 0
+    static let started: Bool = {
+        // We never delete objects, which is all that `extensions.preciousObjects` asks for.
+        git_libgit2_init() > 0 && gitml_allow_extension("preciousobjects") == 0
+    }()
+
+    private static let flushers = Mutex(0)
+
+    /// Runs calls that move refs: what they write is flushed to the disk before it gets its name.
+    ///
+    /// The switch is one for the whole process. It is off otherwise, so that objects are flushed once and together
+    /// (``RepositoryBackend/flush()``); one that another thread writes meanwhile is flushed twice.
+    static func durably<T>(_ body: () -> T) -> T {
+        func add(_ change: Int) {
+            flushers.withLock { count in
+                count += change
+                _ = gitml_set_fsync(count > 0 ? 1 : 0)
+            }
+        }
+        add(1)
+        defer { add(-1) }
+        return body()
+    }
 
     /// Runs one call of libgit2 and turns a negative status into a failure with the library's own words.
     ///

@@ -95,8 +95,3 @@ public struct Notes: Sendable {
 
     private func lines(of blob: ObjectID) throws -> [String] { NoteLines.lines(try repository.blob(blob)) }
 }
-
-extension Repository {
-    /// Writes objects in `body` and flushes them once, at its end.
-    func withoutFlushing<T>(_ body: () throws -> T) throws -> T { try body() }
-}

@@ -22,7 +22,7 @@ public struct ObjectID: Hashable, Sendable, Comparable, CustomStringConvertible 
 
     public static func < (a: ObjectID, b: ObjectID) -> Bool { a.hex.utf8.lexicographicallyPrecedes(b.hex.utf8) }
 
-    /// The empty tree of SHA-1 repositories: events that belong to no commit stand on it.
+    /// The empty tree of SHA-1 repositories; a repository's own is ``Repository/emptyTree``.
     public static let emptyTree = ObjectID(
         bytes: [
             0x4b, 0x82, 0x5d, 0xc6, 0x42, 0xcb, 0x6e, 0xb9, 0xa0, 0x60, 0xe5, 0x4b, 0xf8, 0xd6, 0x92, 0x88, 0xfb, 0xee,

@@ -1,65 +1,22 @@
 internal import Base
-internal import CLibgit2
 
 extension Repository {
     /// Calls `body` for each commit that is reachable from `starts` and not from `hidden`, newest first.
     ///
-    /// Parents come after their children. `body` answers whether to go on.
+    /// Parents come after their children. `body` answers whether to go on. What is hidden may be unknown here (a
+    /// remote's commit): then it hides nothing. In a shallow clone the walk ends where the clone does.
     public func history(from starts: [ObjectID], hiding hidden: [ObjectID] = [], _ body: (ObjectID) throws -> Bool)
         throws
     {
-        // The lock is held only while the commits are listed, so that `body` may use the repository.
-        var batch: [ObjectID] = []
-        let walker = try Walker(self, starts: starts, hidden: hidden)
-        repeat {
-            batch = withHandle { _ in walker.next(256) }
-            for commit in batch where try !body(commit) { return }
-        } while !batch.isEmpty
+        try historyBackend().history(from: starts, hiding: hidden, body)
     }
 
     /// Whether `ancestor` is `commit` or can be reached from it.
+    ///
+    /// In a shallow clone a no may be wrong, as git's own answer is: see ``isShallow``. Whoever acts on a no deepens
+    /// first (`git fetch --unshallow`).
     public func isAncestor(_ ancestor: ObjectID, of commit: ObjectID) throws -> Bool {
         if ancestor == commit { return true }
-        return try withHandle { repository in
-            guard var a = git_oid(ancestor), var c = git_oid(commit) else { return false }
-            return try Library.check("compare \(ancestor.short) with \(commit.short)") {
-                git_graph_descendant_of(repository, &c, &a)
-            } == 1
-        }
-    }
-}
-
-/// libgit2's history walk, freed once.
-private final class Walker {
-    private let pointer: OpaquePointer
-
-    init(_ repository: Repository, starts: [ObjectID], hidden: [ObjectID]) throws {
-        pointer = try repository.withHandle { handle in
-            var walker: OpaquePointer?
-            try Library.check("walk the history") { git_revwalk_new(&walker, handle) }
-            guard let walker else { throw Library.failure("walk the history", -1) }
-            return walker
-        }
-        git_revwalk_sorting(pointer, GIT_SORT_TOPOLOGICAL.rawValue | GIT_SORT_TIME.rawValue)
-        try repository.withHandle { _ in
-            for start in starts {
-                guard var oid = git_oid(start) else { continue }
-                try Library.check("walk from \(start.short)") { git_revwalk_push(pointer, &oid) }
-            }
-            for stop in hidden {
-                guard var oid = git_oid(stop) else { continue }
-                // What is hidden may be unknown here (a remote's commit): then it hides nothing.
-                if git_revwalk_hide(pointer, &oid) < 0 { git_error_clear() }
-            }
-        }
-    }
-
-    deinit { git_revwalk_free(pointer) }
-
-    func next(_ count: Int) -> [ObjectID] {
-        var commits: [ObjectID] = []
-        var oid = git_oid()
-        while commits.count < count, git_revwalk_next(&oid, pointer) == 0 { commits.append(oid.objectID) }
-        return commits
+        return try historyBackend().isAncestor(ancestor, of: commit)
     }
 }

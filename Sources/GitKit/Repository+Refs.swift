@@ -1,5 +1,4 @@
 internal import Base
-internal import CLibgit2
 internal import SystemPackage
 
 /// A ref and the object it points at.
@@ -11,62 +10,32 @@ public struct Ref: Hashable, Sendable {
 
 extension Repository {
     /// What a ref points at, symbolic refs followed; nil when it is not there.
-    public func ref(_ name: String) throws -> ObjectID? {
-        try withHandle { repository in
-            var oid = git_oid()
-            let code = git_reference_name_to_id(&oid, repository, name)
-            if code == GIT_ENOTFOUND.rawValue {
-                git_error_clear()
-                return nil
-            }
-            try Library.check("read \(name)") { code }
-            return oid.objectID
-        }
-    }
+    public func ref(_ name: String) throws -> ObjectID? { try backend.ref(name) }
 
-    /// All refs below a prefix such as `refs/tags/`, sorted by name.
+    /// All refs below a prefix such as `refs/tags/`, sorted by name; symbolic ones are left out.
     public func refs(below prefix: String) throws -> [Ref] {
-        try withHandle { repository in
-            var iterator: OpaquePointer?
-            try Library.check("list \(prefix)") { git_reference_iterator_glob_new(&iterator, repository, prefix + "*") }
-            defer { git_reference_iterator_free(iterator) }
-            var refs: [Ref] = []
-            var reference: OpaquePointer?
-            while git_reference_next(&reference, iterator) == 0 {
-                defer { git_reference_free(reference) }
-                guard let name = git_reference_name(reference), let oid = git_reference_target(reference) else {
-                    continue
-                }
-                refs.append(Ref(name: String(cString: name), target: oid.pointee.objectID))
-            }
-            git_error_clear()
-            return refs.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
-        }
+        try backend.refs(below: prefix).sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     }
 
     /// Moves a ref from exactly `old` (nil: it must not exist) to `new`.
     ///
-    /// Throws ``GitFailure/moved(ref:)`` when it held something else or another process has it locked.
+    /// Objects that were written before are flushed to the disk first. Throws ``GitFailure/moved(ref:)`` when the ref
+    /// held something else, and ``GitFailure/locked(ref:path:age:)`` when another process has kept it locked for all
+    /// of ``lockPatience``.
     public func update(_ name: String, from old: ObjectID?, to new: ObjectID, reason: String) throws {
-        try withHandle { repository in
-            guard var target = git_oid(new) else { throw GitFailure.missingObject(new.hex) }
-            var reference: OpaquePointer?
-            defer { git_reference_free(reference) }
-            let code: Int32
-            if let old {
-                guard var expected = git_oid(old) else { throw GitFailure.missingObject(old.hex) }
-                code = git_reference_create_matching(&reference, repository, name, &target, 1, &expected, reason)
-            } else {
-                code = git_reference_create(&reference, repository, name, &target, 0, reason)
+        try backend.flush()
+        let deadline = ContinuousClock.now + Self.lockPatience
+        while true {
+            do {
+                return try backend.update(name, from: old, to: new, reason: reason)
+            } catch GitFailure.locked where ContinuousClock.now < deadline {
+                usleep(UInt32.random(in: 1000...10_000))
             }
-            let lost = [GIT_EMODIFIED.rawValue, GIT_EEXISTS.rawValue, GIT_ELOCKED.rawValue, GIT_ENOTFOUND.rawValue]
-            if lost.contains(code) {
-                git_error_clear()
-                throw GitFailure.moved(ref: name)
-            }
-            try Library.check("move \(name)") { code }
         }
     }
+
+    /// How long a lock of another process on a ref is waited for: git holds one for a millisecond or two.
+    static let lockPatience: Duration = .milliseconds(150)
 
     /// Moves one of our refs to what `next` makes of its present value; nil leaves it alone.
     ///
@@ -89,35 +58,21 @@ extension Repository {
     }
 
     /// The branch that HEAD is on (`refs/heads/main`, born or not); nil when it is detached.
-    public func headBranch() throws -> String? {
-        try withHandle { repository in
-            var head: OpaquePointer?
-            try Library.check("read HEAD") { git_reference_lookup(&head, repository, "HEAD") }
-            defer { git_reference_free(head) }
-            return git_reference_symbolic_target(head).map { String(cString: $0) }
-        }
-    }
+    public func headBranch() throws -> String? { try backend.headBranch() }
 
     /// The commit of HEAD; nil on a branch without commits.
     public func head() throws -> ObjectID? { try ref("HEAD") }
 
     /// The commit that a revision means, tags followed.
-    public func resolve(_ revision: String) throws -> ObjectID {
-        try withHandle { repository in
-            var object: OpaquePointer?
-            guard git_revparse_single(&object, repository, revision) == 0 else {
-                git_error_clear()
-                throw GitFailure.unknownRevision(revision)
-            }
-            defer { git_object_free(object) }
-            var commit: OpaquePointer?
-            guard git_object_peel(&commit, object, GIT_OBJECT_COMMIT) == 0 else {
-                git_error_clear()
-                throw GitFailure.unknownRevision(revision)
-            }
-            defer { git_object_free(commit) }
-            guard let oid = git_object_id(commit) else { throw GitFailure.unknownRevision(revision) }
-            return oid.pointee.objectID
-        }
+    public func resolve(_ revision: String) throws -> ObjectID { try backend.resolve(revision) }
+}
+
+extension RepositoryPlace {
+    /// The failure for a ref whose lock file another process holds, or left behind when it was killed.
+    func locked(_ ref: String) -> GitFailure {
+        let isOwn = !ref.hasPrefix("refs/") || ["refs/bisect/", "refs/worktree/"].contains { ref.hasPrefix($0) }
+        let path = (isOwn ? gitDirectory : commonDirectory).appending(FilePath(ref + ".lock").components)
+        let seconds = Files.status(path).map { (Timestamp.now().microseconds - $0.modified.microseconds) / 1_000_000 }
+        return .locked(ref: ref, path: path.string, age: max(0, seconds ?? 0))
     }
 }

@@ -1,69 +1,62 @@
 internal import Base
-internal import CLibgit2
 internal import Synchronization
 public import SystemPackage
 
 /// A git repository.
 ///
-/// Reads and writes go through libgit2 under a lock, so a value can be shared between tasks; `git` itself is
-/// started where libgit2 has no answer (fetch, push, signatures).
+/// Reads and writes go through libgit2 under a lock, so a value can be shared between tasks. A repository that libgit2
+/// cannot open (SHA-256, reftable, a partial clone) is read and written by `git` processes in the same way, some
+/// milliseconds slower a call.
 public final class Repository: Sendable {
+    let backend: any RepositoryBackend
+    /// `git`, for what libgit2 gets wrong in a shallow clone; started when first needed.
+    private let program: Mutex<ProgramBackend?>
+
     /// The folder of this work tree's own files: `HEAD`, `index`.
-    public let gitDirectory: FilePath
+    public var gitDirectory: FilePath { backend.place.gitDirectory }
     /// The folder that all work trees share: `refs`, `objects`, `config`, `hooks`.
-    public let commonDirectory: FilePath
+    public var commonDirectory: FilePath { backend.place.commonDirectory }
     /// The top of the work tree; nil in a bare repository.
-    public let workTree: FilePath?
-
-    private let handle: Mutex<Handle>
-
-    /// libgit2's repository, freed once.
-    final class Handle: @unchecked Sendable {  // only ever touched under the mutex
-        let pointer: OpaquePointer
-        init(_ pointer: OpaquePointer) { self.pointer = pointer }
-        deinit { git_repository_free(pointer) }
-    }
+    public var workTree: FilePath? { backend.place.workTree }
+    /// The hash by which objects are named.
+    public var format: ObjectFormat { backend.place.format }
 
     /// Opens the repository that `path` is in; what git told a hook by `GIT_DIR` is not looked at.
     public convenience init(_ path: FilePath) throws {
-        try self.init(path, flags: 0)
+        try self.init(path, fromEnvironment: false)
     }
 
     /// Opens the repository of this process: by `GIT_DIR` where git has set it, else from the current folder upwards.
     public static func current() throws -> Repository {
-        guard let workTree = environmentValue("GIT_WORK_TREE") else {
-            return try Repository(".", flags: UInt32(GIT_REPOSITORY_OPEN_FROM_ENV.rawValue))
+        try Repository(".", fromEnvironment: true)
+    }
+
+    private init(_ path: FilePath, fromEnvironment: Bool) throws {
+        backend =
+            try LibraryBackend(path, fromEnvironment: fromEnvironment)
+            ?? ProgramBackend(path, fromEnvironment: fromEnvironment)
+        program = Mutex(backend as? ProgramBackend)
+    }
+
+    /// Whether every call is answered by a `git` process.
+    var usesProgram: Bool { backend is ProgramBackend }
+
+    /// What answers questions about history: libgit2 does not know where a shallow clone ends.
+    func historyBackend() throws -> any RepositoryBackend {
+        if !isShallow { return backend }
+        let place = backend.place
+        return try program.withLock { program in
+            if let program { return program }
+            let new = try ProgramBackend(place)
+            program = new
+            return new
         }
-        // libgit2 refuses to look at that variable, which git sets for filters while it adds a work tree.
-        return try Repository(FilePath(environmentValue("GIT_DIR") ?? "."), flags: 0, workTree: workTree)
     }
 
-    private init(_ path: FilePath, flags: UInt32, workTree given: String? = nil) throws {
-        guard Library.started else { throw Library.failure("start libgit2", -1) }
-        var pointer: OpaquePointer?
-        let fromEnvironment = flags != 0
-        let code = git_repository_open_ext(&pointer, fromEnvironment ? nil : path.string, flags, nil)
-        guard code == 0, let pointer else {
-            if code == GIT_ENOTFOUND.rawValue {
-                git_error_clear()
-                throw GitFailure.noRepository(at: path == "." ? "this folder" : path.string)
-            }
-            throw Library.failure("open the repository at \(path)", code)
-        }
-        if let given { git_repository_set_workdir(pointer, given, 0) }
-        gitDirectory = Self.folder(git_repository_path(pointer))
-        commonDirectory = Self.folder(git_repository_commondir(pointer))
-        workTree = git_repository_is_bare(pointer) == 1 ? nil : git_repository_workdir(pointer).map { Self.folder($0) }
-        handle = Mutex(Handle(pointer))
-    }
-
-    private static func folder(_ text: UnsafePointer<CChar>?) -> FilePath {
-        FilePath(text.map { String(cString: $0) } ?? "")  // FilePath drops the slash at the end
-    }
-
-    func withHandle<T>(_ body: (OpaquePointer) throws -> T) rethrows -> T {
-        try handle.withLock { try body($0.pointer) }
-    }
+    /// Whether history is cut off somewhere (`git clone --depth`).
+    ///
+    /// What lies beyond the cut is unknown here: ``isAncestor(_:of:)`` answers no about it.
+    public var isShallow: Bool { (Files.status(commonDirectory.appending("shallow"))?.size ?? 0) > 0 }
 
     /// The top of the work tree, or an error that says that there is none.
     public func requireWorkTree() throws -> FilePath {
@@ -79,34 +72,8 @@ public final class Repository: Sendable {
 
 extension Repository {
     /// A setting as git sees it over all its files; nil when it is not set.
-    public func setting(_ key: String) throws -> String? {
-        try withConfig { config in
-            var buffer = git_buf()
-            defer { git_buf_dispose(&buffer) }
-            let code = git_config_get_string_buf(&buffer, config, key)
-            if code == GIT_ENOTFOUND.rawValue { return nil }
-            try Library.check("read the setting \(key)") { code }
-            return buffer.ptr.map { String(cString: $0) }
-        }
-    }
-
-    private func withConfig<T>(_ body: (OpaquePointer) throws -> T) throws -> T {
-        try withHandle { repository in
-            var config: OpaquePointer?
-            try Library.check("read git's settings") { git_repository_config_snapshot(&config, repository) }
-            guard let config else { throw Library.failure("read git's settings", -1) }
-            defer { git_config_free(config) }
-            return try body(config)
-        }
-    }
+    public func setting(_ key: String) throws -> String? { try backend.setting(key) }
 
     /// The names of the remotes.
-    public func remotes() throws -> [String] {
-        try withHandle { repository in
-            var names = git_strarray()
-            try Library.check("list the remotes") { git_remote_list(&names, repository) }
-            defer { git_strarray_dispose(&names) }
-            return (0..<names.count).compactMap { names.strings[$0].map { String(cString: $0) } }
-        }
-    }
+    public func remotes() throws -> [String] { try backend.remotes() }
 }

@@ -1,0 +1,42 @@
+internal import Base
+internal import SystemPackage
+
+/// The files of a folder `objects` in which git keeps an object each.
+struct LooseObjects {
+    let folder: FilePath
+
+    /// Up to here, flushing files one by one is cheaper than everything that the file system holds back.
+    private static let few = 64
+
+    /// Flushes objects to the disk; those that lie in a pack are there already.
+    func flush(_ ids: [ObjectID]) throws {
+        guard ids.count <= Self.few else { return try flushAll() }
+        var folders: Set<String> = []
+        for id in ids {
+            let sub = String(id.hex.prefix(2))
+            let path = folder.appending(sub).appending(String(id.hex.dropFirst(2)))
+            guard let file = try? FileDescriptor.open(path, .readOnly, options: .closeOnExec) else { continue }
+            defer { try? file.close() }
+            guard fsync(file.rawValue) == 0 else { throw FileFailure("flush", path, Errno(rawValue: errno)) }
+            folders.insert(sub)
+        }
+        for sub in folders { Files.flush(folder.appending(sub)) }
+        if !folders.isEmpty { Files.flush(folder) }
+    }
+
+    private func flushAll() throws {
+        #if os(Linux)
+        let handle = try FileDescriptor.open(folder, .readOnly, options: .closeOnExec)
+        defer { try? handle.close() }
+        guard syncFileSystem(handle.rawValue) == 0 else { throw FileFailure("flush", folder, Errno(rawValue: errno)) }
+        #else
+        sync()
+        #endif
+    }
+}
+
+#if os(Linux)
+/// `syncfs(2)`, which glibc shows only to programs that define `_GNU_SOURCE`.
+@_silgen_name("syncfs")
+private func syncFileSystem(_ descriptor: Int32) -> Int32
+#endif
