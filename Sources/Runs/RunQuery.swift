@@ -12,7 +12,7 @@ public struct RunQuery: Sendable {
 
     /// One key to sort by.
     public struct SortKey: Sendable, Equatable {
-        /// `metrics.auc`, `params.lr`, `tags.owner`, or an attribute: `started`, `seconds`, `name`, `user`, `status`, …
+        /// As in a filter: `metrics.auc`, `params.lr`, `tags.owner`, or an attribute such as `started` or `name`.
         public var key: String
         public var isDescending: Bool
 

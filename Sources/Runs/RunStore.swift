@@ -42,7 +42,23 @@ public struct RunStore: Sendable {
 
     /// The runs that a query asks for.
     public func runs(_ query: RunQuery = RunQuery()) throws -> [Run] {
-        try index.read { try IndexQuery(query, index: repository, $0).runs() }
+        guard !running.isEmpty else { return try index.read { try IndexQuery(query, in: repository, $0).runs() } }
+        var wider = query
+        wider.offset = 0
+        wider.limit = query.limit.map { $0 + query.offset }
+        let known = running.compactMap { RunKey($0.id) }
+        let indexed = try index.read { try IndexQuery(wider, excluding: known, in: repository, $0).runs() }
+        let order = try RunOrder(query.sort)
+        let all = (indexed + (try running.filter { try isWanted($0, by: query) })).sorted(by: order.precedes)
+        return Array(all.dropFirst(query.offset).prefix(query.limit ?? .max))
+    }
+
+    /// Whether a query asks for a run that is going on.
+    private func isWanted(_ run: Run, by query: RunQuery) throws -> Bool {
+        guard run.isDeleted == query.deleted, query.filter?.matches(run) ?? true else { return false }
+        guard case .history(let tip) = query.scope else { return true }
+        let commits = [run.commit] + run.links + (run.dirty ? try repository.commit(run.commit).parents.prefix(1) : [])
+        return try commits.contains { try repository.isAncestor($0, of: tip) }
     }
 
     /// A run by its whole id; nil when it is not there.

@@ -210,6 +210,7 @@ struct IndexOpening: Sendable {
         var configuration = Configuration()
         configuration.busyMode = .timeout(30)
         configuration.prepareDatabase { database in
+            database.add(function: FilterSQL.like)
             if !isReadOnly { try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL") }
             try database.execute(sql: "PRAGMA mmap_size = 1073741824; PRAGMA temp_store = MEMORY")
         }
