@@ -21,7 +21,8 @@ struct MLflowMeta {
         }
         name = text("run_name") ?? text("name")
         user = text("user_id")
-        started = Timestamp(writtenMilliseconds: start)
+        let started = Timestamp(writtenMilliseconds: start)
+        self.started = started
         isDeleted = node["lifecycle_stage"]?.string == "deleted"
         let ended = node["end_time"]?.int.map { Timestamp(writtenMilliseconds: $0) }
         end = Self.status(node["status"]).map { status in
