@@ -28,4 +28,11 @@ extension RunStore {
         build(&events)
         try append(events.lines, to: run)
     }
+
+    /// The runs that are part of another, in the order of their start; at most a thousand.
+    public func runs(inside parent: Run) throws -> [Run] {
+        let recorded = try index.read { try IndexLookup($0).runs(inside: parent.id) }
+        let known = Set(running.map(\.id))
+        return recorded.filter { !known.contains($0.id) } + running.filter { $0.parent == parent.id }
+    }
 }

@@ -77,9 +77,7 @@ private struct RunView {
         self.run = run
         self.store = store
         summary = (try? store.repository.commit(run.commit).summary) ?? ""
-        var query = RunQuery()
-        query.sort = [RunQuery.SortKey("started")]
-        children = try store.runs(query).filter { $0.parent == run.id }
+        children = try store.runs(inside: run)
     }
 
     private var logPath: FilePath? {

@@ -48,6 +48,11 @@ struct IndexLookup {
             """, .text(metric), .double(value), .int(limit))
     }
 
+    /// By the run that they are part of.
+    func runs(inside parent: String) throws -> [Run] {
+        try runs("SELECT id FROM runs WHERE parent = ? AND NOT deleted ORDER BY started LIMIT 1000", .text(parent))
+    }
+
     /// The objects whose notes name a run.
     func notes(of key: RunKey) throws -> [ObjectID] {
         let rows = try IndexStatement(
