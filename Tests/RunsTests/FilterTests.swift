@@ -194,6 +194,7 @@ struct RandomFilters {
 
     private struct NoContent: KeptContent {
         func keep(_ bytes: [UInt8]) -> Digest { .of(bytes) }
+        func keep(file: FilePath) throws -> (digest: Digest, size: Int64) { try Digest.of(file: file) }
     }
 
     private static let numeric = ["metrics.a", "metrics.b", "metrics.\"val loss\"", "metrics.none", "seconds", "exit"]
