@@ -3,22 +3,30 @@ public import Runs
 
 /// Tries the gates of a stage against what was recorded.
 public struct GateCheck: Sendable {
-    private let log: RunLog
+    private let store: RunStore
 
-    public init(_ log: RunLog) { self.log = log }
+    public init(_ store: RunStore) { self.store = store }
 
     /// One result a gate.
     ///
-    /// A kind of gate that this version cannot check fails.
-    public func check(_ stage: StageSettings, candidate: ObjectID, current: ObjectID?) throws -> [GateResult] {
-        guard let run = try log.run(behind: candidate) else {
-            return [GateResult(text: "a recorded run", isPassed: false, detail: "none on \(candidate.short)")]
+    /// `path` is where the model lies: the run that made it there is judged. A kind of gate that this version cannot
+    /// check fails.
+    public func check(
+        _ stage: StageSettings, path: String? = nil, candidate: ObjectID, current: ObjectID?
+    ) throws -> [GateResult] {
+        let run: Run
+        do {
+            guard let found = try store.run(behind: candidate, path: path) else {
+                return [GateResult(text: "a recorded run", isPassed: false, detail: "none on \(candidate.short)")]
+            }
+            run = found
+        } catch let failure as DisagreeingRuns {
+            return [GateResult(text: "one recorded run", isPassed: false, detail: "\(failure)")]
         }
-        let before = try current.flatMap { $0 == candidate ? nil : try log.run(behind: $0) }
+        let before = try current.flatMap { $0 == candidate ? nil : try store.run(behind: $0, path: path) }
         return try stage.gates.map { gate in
             switch gate {
-            case .expression(let text):
-                try GateExpression.parse(text).evaluate(Self.numbers(run), current: before.map(Self.numbers))
+            case .expression(let text): try GateExpression.parse(text).evaluate(run, current: before)
             case .command(let words):
                 GateResult(
                     text: words.joined(separator: " "), isPassed: false, detail: "commands are not run by this version")
@@ -26,12 +34,5 @@ public struct GateCheck: Sendable {
                 GateResult(text: "data: \(path)", isPassed: false, detail: "data is not checked by this version")
             }
         }
-    }
-
-    private static func numbers(_ run: Run) -> [String: Double] {
-        var numbers: [String: Double] = [:]
-        for (key, value) in run.values { numbers["metrics." + key] = value }
-        for (key, text) in run.params { numbers["params." + key] = Double(text) }
-        return numbers
     }
 }

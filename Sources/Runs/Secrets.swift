@@ -239,11 +239,16 @@ extension Secrets {
 
     private static func hasAssignment(_ line: String) -> Bool {
         guard let sign = line.firstIndex(where: { $0 == "=" || $0 == ":" }) else { return false }
-        let name = line[..<sign].drop { !$0.isLetter && $0 != "_" }.split { !$0.isLetter && !$0.isNumber && $0 != "_" && $0 != "-" }
+        let name = line[..<sign].drop { !$0.isLetter && $0 != "_" }.split {
+            !$0.isLetter && !$0.isNumber && $0 != "_" && $0 != "-"
+        }
         guard let last = name.last, isSecret(name: String(last)) else { return false }
         let rest = line[line.index(after: sign)...].drop { $0 == "=" || $0 == " " || $0 == "\t" }
         let isQuoted = rest.first == "\"" || rest.first == "'"
-        let body = isQuoted ? rest.dropFirst().prefix { $0 != "\"" && $0 != "'" } : rest.prefix { !$0.isWhitespace && $0 != "#" && $0 != "," }
+        let body =
+            isQuoted
+            ? rest.dropFirst().prefix { $0 != "\"" && $0 != "'" }
+            : rest.prefix { !$0.isWhitespace && $0 != "#" && $0 != "," }
         let value = String(body)
         // Calls, look-ups and placeholders are no literals.
         guard value.count >= 8, !value.contains(where: { "(){}[]<>$ ".contains($0) }) else { return false }

@@ -27,7 +27,8 @@ struct SecretsTests {
         ])
         #expect(
             masked == [
-                "python", "train.py", "--lr", "0.1", "--api-key", "***", "--password=***", "TOKEN=***", "--key", "--lr2",
+                "python", "train.py", "--lr", "0.1", "--api-key", "***", "--password=***", "TOKEN=***", "--key",
+                "--lr2",
                 "https://ann:***@example.com/x", "--out=***",
             ])
     }
@@ -42,7 +43,8 @@ struct SecretsTests {
     }
 
     @Test(arguments: [
-        "api_key = os.environ['API_KEY']", "token = tokenizer.decode(ids)", "password = getpass()", "key = \"<your key>\"",
+        "api_key = os.environ['API_KEY']", "token = tokenizer.decode(ids)", "password = getpass()",
+        "key = \"<your key>\"",
         "pad_token: '[PAD]'", "sk-learn", "risk-0123456789abcdefghijklmnop", "secret = config.secret1", "lr: 0.1",
     ])
     func `code that only speaks of secrets is kept`(text: String) {

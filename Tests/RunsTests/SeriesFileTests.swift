@@ -15,7 +15,8 @@ struct SeriesFileTests {
                     ? special.randomElement(using: &generator) ?? 0 : Double.random(in: -1e6...1e6, using: &generator)
                 return MetricPoint(
                     step: Int64.random(in: .min ... .max, using: &generator),
-                    time: Timestamp(microseconds: Int64.random(in: -1_000_000...4_000_000_000_000_000, using: &generator)),
+                    time: Timestamp(
+                        microseconds: Int64.random(in: -1_000_000...4_000_000_000_000_000, using: &generator)),
                     value: value)
             }
         }
@@ -38,7 +39,8 @@ struct SeriesFileTests {
 
     @Test func `a thousand steps of a slow curve take few bytes each`() {
         let points = (0..<1000).map {
-            MetricPoint(step: Int64($0), time: Timestamp(microseconds: 1_700_000_000_000_000 + Int64($0) * 1000), value: 0.5)
+            MetricPoint(
+                step: Int64($0), time: Timestamp(microseconds: 1_700_000_000_000_000 + Int64($0) * 1000), value: 0.5)
         }
         #expect(SeriesFile.encode(["loss": points]).count < 5000)
     }

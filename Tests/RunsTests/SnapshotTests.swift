@@ -36,10 +36,12 @@ struct SnapshotTests {
             echo 'a = 2' > train.py; echo new > new.py; echo junk > junk.bin; git rm -q --cached data.csv
             echo staged > staged.txt; git add staged.txt; rm sub/x.py
             """, in: "work")
-        let before = try await sandbox.sh("git status --porcelain; git stash list; git ls-files -s; git branch -v", in: "work")
+        let before = try await sandbox.sh(
+            "git status --porcelain; git stash list; git ls-files -s; git branch -v", in: "work")
         let index = try await sandbox.sh("sha256sum .git/index", in: "work")
         let snapshot = try await take()
-        let after = try await sandbox.sh("git status --porcelain; git stash list; git ls-files -s; git branch -v", in: "work")
+        let after = try await sandbox.sh(
+            "git status --porcelain; git stash list; git ls-files -s; git branch -v", in: "work")
         #expect(before == after)
         #expect(index != "")
         #expect(snapshot.isDirty)
@@ -76,7 +78,8 @@ struct SnapshotTests {
         #expect(try file("ok.py", snapshot) == "ok\n")
         #expect(try file("train.py", snapshot) == "a = 1\n")
         for path in [".env", "keys.py", "big.py"] { #expect(try file(path, snapshot) == nil) }
-        let objects = try await sandbox.sh("git rev-list --objects \(snapshot.code) | cut -d' ' -f1 | git cat-file --batch", in: "work")
+        let objects = try await sandbox.sh(
+            "git rev-list --objects \(snapshot.code) | cut -d' ' -f1 | git cat-file --batch", in: "work")
         #expect(!objects.contains("s3cr3t"))
     }
 
@@ -89,10 +92,12 @@ struct SnapshotTests {
 
 struct PathPatternTests {
     @Test(arguments: [
-        ("*.py", "a.py", true), ("*.py", "x/y/a.py", true), ("*.py", "a.pyc", false), ("plots/**", "plots/a/b.png", true),
+        ("*.py", "a.py", true), ("*.py", "x/y/a.py", true), ("*.py", "a.pyc", false),
+        ("plots/**", "plots/a/b.png", true),
         ("plots/**", "x/plots/a.png", false), ("/a.py", "a.py", true), ("/a.py", "x/a.py", false),
         ("data/*.csv", "data/a.csv", true), ("data/*.csv", "data/x/a.csv", false), ("**/m.bin", "m.bin", true),
-        ("a/**/b", "a/b", true), ("a/**/b", "a/x/y/b", true), ("[ab]?.txt", "b1.txt", true), ("[!ab].txt", "a.txt", false),
+        ("a/**/b", "a/b", true), ("a/**/b", "a/x/y/b", true), ("[ab]?.txt", "b1.txt", true),
+        ("[!ab].txt", "a.txt", false),
         ("[a-c].txt", "b.txt", true), ("models/", "models/x", true), ("é*", "éa", true),
     ])
     func `patterns match as in gitignore`(pattern: String, path: String, matches: Bool) {

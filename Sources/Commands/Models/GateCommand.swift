@@ -23,16 +23,16 @@ struct GateCommand: ParsableCommand {
     var revision = "HEAD"
 
     func run() throws {
-        let repository = try Repository.current()
-        try NotesSync(repository).mergeFetched()
+        let store = try RunStore.current()
+        let repository = store.repository
         let project = try Project.inWorkTree(of: repository)
-        let (name, _) = try project.model(model)
+        let (name, model) = try project.model(model)
         guard let settings = project.stage(stage, of: name) else {
             throw ModelFailure.unknownStage(stage, known: Array(project.stages.keys))
         }
         let entry = Registry(try repository.tags()).models[name]
-        let results = try GateCheck(RunLog(repository)).check(
-            settings, candidate: repository.resolve(revision), current: entry?.desired[stage]?.commit)
+        let results = try GateCheck(store).check(
+            settings, path: model.path, candidate: repository.resolve(revision), current: entry?.desired[stage]?.commit)
         for result in results { print(result.line) }
         if results.contains(where: { !$0.isPassed }) { throw ExitCode(1) }
     }

@@ -219,8 +219,9 @@ private final class GrowthLog {
     func note() {
         guard let now = Files.status(file)?.size, now > size else { return }
         size = now
-        guard let log = try? FileDescriptor.open(
-            log, .writeOnly, options: [.create, .append, .closeOnExec], permissions: [.ownerReadWrite, .groupRead])
+        guard
+            let log = try? FileDescriptor.open(
+                log, .writeOnly, options: [.create, .append, .closeOnExec], permissions: [.ownerReadWrite, .groupRead])
         else { return }
         _ = try? log.writeAll("\(now) \(Timestamp.now().microseconds)\n".utf8)
         try? log.close()

@@ -49,7 +49,9 @@ final class RunOutput {
     private func keep(_ bytes: ArraySlice<UInt8>, _ stream: Int) {
         guard !isFull else { return }
         rests[stream] += bytes
-        let end = rests[stream].lastIndex(of: 0x0a).map { $0 + 1 } ?? (rests[stream].count > 1 << 16 ? rests[stream].count : 0)
+        let end =
+            rests[stream].lastIndex(of: 0x0a).map { $0 + 1 }
+            ?? (rests[stream].count > 1 << 16 ? rests[stream].count : 0)
         if end == 0 { return }
         write(Array(rests[stream][..<end]))
         rests[stream].removeFirst(end)
@@ -60,7 +62,8 @@ final class RunOutput {
         let masked = Secrets.masked(bytes: bytes, values: secrets)
         if written + masked.count > limit {
             isFull = true
-            _ = try? file.writeAll("git-ml: the log is longer than \(ByteCount.format(Int64(limit))); the rest was not kept\n".utf8)
+            _ = try? file.writeAll(
+                "git-ml: the log is longer than \(ByteCount.format(Int64(limit))); the rest was not kept\n".utf8)
             return
         }
         written += masked.count

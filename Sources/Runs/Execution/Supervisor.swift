@@ -122,7 +122,9 @@ struct Supervisor {
         }
         let signal = status & 0x7f
         state.exit = signal == 0 ? (status >> 8) & 0xff : 128 + signal
-        if [SIGINT, SIGTERM, SIGHUP, SIGKILL, SIGQUIT].contains(signal) || state.exit == 130 { state.wasStopped = true }
+        if [SIGINT, SIGTERM, SIGHUP, SIGKILL, SIGQUIT].contains(signal) || state.exit == 130 {
+            state.wasStopped = true
+        }
         state.peakMemory = Int64(usage.ru_maxrss) * 1024
         state.drainUntil = .now + .seconds(1)
     }

@@ -4,6 +4,8 @@ internal import GitKit
 /// Tries a condition on a run in memory; nil is SQL's unknown.
 struct FilterEvaluation {
     let run: Run
+    /// What `current.` means, in a gate.
+    var current: Run?
 
     func value(_ condition: FilterCondition) -> Bool? {
         switch condition {
@@ -40,7 +42,7 @@ struct FilterEvaluation {
         let value: Double?
         switch number {
         case .literal(let literal): value = literal
-        case .value(let source): value = run.number(source.operand)
+        case .value(let source): value = (source.isCurrent ? current : run)?.number(source.operand)
         case .negated(let a): value = self.number(a).map { -$0 }
         case .sum(let a, let b): value = Self.both(self.number(a), self.number(b)).map { $0 + $1 }
         case .difference(let a, let b): value = Self.both(self.number(a), self.number(b)).map { $0 - $1 }
@@ -54,7 +56,7 @@ struct FilterEvaluation {
     func text(_ text: FilterText) -> String? {
         switch text {
         case .literal(let literal): literal
-        case .value(let source): run.text(source.operand)
+        case .value(let source): (source.isCurrent ? current : run)?.text(source.operand)
         }
     }
 }

@@ -37,7 +37,8 @@ public enum DVCLive {
             guard path.hasPrefix("metrics/"), path.hasSuffix(".tsv") else {
                 return content.plots.append("plots/" + path)
             }
-            let key = path.dropFirst("metrics/".count).dropLast(".tsv".count).split(separator: "/").joined(separator: ".")
+            let key = path.dropFirst("metrics/".count).dropLast(".tsv".count).split(separator: "/").joined(
+                separator: ".")
             let table = TabSeparated(try Files.readText(file) ?? "")
             let points = table.points(at: time)
             if !points.isEmpty { content.series[key] = points }

@@ -60,7 +60,8 @@ struct IndexBuild {
             if !handover.put(batch) { throw Stopped() }
             batch = []
         }
-        try notes.each { object, blob in
+        try notes.changes(since: nil) { object, _, blob in
+            guard let blob else { return }
             for lines in group(try notes.repository.blob(blob), on: object) {
                 if lines.hasStart, !seen.contains(lines.run), let last = lines.last, let run = lines.fold() {
                     seen.insert(lines.run)
@@ -70,7 +71,7 @@ struct IndexBuild {
                 }
                 if batch.count >= 256 { try hand() }
             }
-            // Notes come in the order of their objects' ids, which are spread evenly.
+            // Notes come folder by folder, and the objects' ids are spread evenly over them.
             progress(Double(UInt64(object.hex.prefix(4), radix: 16) ?? 0) / 65_536)
         }
         try hand()

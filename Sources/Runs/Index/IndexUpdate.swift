@@ -24,7 +24,7 @@ struct IndexUpdate {
         var added: [RunKey: RunLines] = [:]
         var removed: Set<RunKey> = []
         var bytes = 0
-        try NoteView.differences(in: notes.repository, from: old, to: head) { object, before, after in
+        try notes.changes(since: old) { object, before, after in
             let before = try before.map { try notes.repository.blob($0) } ?? []
             let after = try after.map { try notes.repository.blob($0) } ?? []
             before.withUnsafeBufferPointer { before in
