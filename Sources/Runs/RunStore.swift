@@ -89,7 +89,8 @@ public struct RunStore: Sendable {
         return curves.mapValues { $0.sorted { ($0.step, $0.time) < ($1.step, $1.time) } }
     }
 
-    private func content(_ digest: Digest) async throws -> [UInt8] {
+    /// Content that a run names, brought from the remote when it is not here.
+    func content(_ digest: Digest) async throws -> [UInt8] {
         let kept = KeptObjects(repository)
         if let bytes = try Files.read(kept.store.path(of: digest)) { return bytes }
         if let remote, let bytes = try await kept.read(digest, remote: remote()) { return bytes }
