@@ -45,7 +45,9 @@ struct RunComparison {
                 kind: "metric", key: key, cells: values.map { $0.map(RunTable.text) ?? "" },
                 values: values.map { $0.map { .number($0) } ?? .null })
             let numbers = values.compactMap(\.self).filter { !$0.isNaN }
-            if let best = RunTable.isLowerBetter(key) ? numbers.min() : numbers.max(), !row.isEqual {
+            if let best = RunTable.isLowerBetter(key) ? numbers.min() : numbers.max(), numbers.count > 1,
+                !row.isEqual
+            {
                 row.best = Set(values.indices.filter { values[$0] == best })
             }
             return row

@@ -29,8 +29,9 @@ struct PlotAxis {
 
     /// An axis with marks at round numbers (1, 2 or 5 times a power of ten) over all finite values.
     ///
-    /// A tight one ends with the data, else there is a little room on both sides, though never across zero.
-    static func linear(_ values: [Double], marks: Int, isTight: Bool) -> PlotAxis {
+    /// A tight one ends with the data, else there is a little room on both sides, though never across zero. One of whole
+    /// numbers has marks at whole numbers only.
+    static func linear(_ values: [Double], marks: Int, isTight: Bool, isWhole: Bool = false) -> PlotAxis {
         // Ends this far out would make the range itself infinite.
         let finite = values.lazy.filter(\.isFinite).map { min(8e307, max(-8e307, $0)) }
         var (low, high) = (finite.min() ?? 0, finite.max() ?? 1)
@@ -38,7 +39,8 @@ struct PlotAxis {
             let room = low == 0 ? 1 : low.magnitude * 0.1
             (low, high) = (low - room, high + room)
         }
-        let step = roundStep((high - low) / Double(max(1, marks)))
+        let round = roundStep((high - low) / Double(max(1, marks)))
+        let step = isWhole ? max(1, round) : round
         if !isTight {
             let room = (high - low) * 0.05
             (low, high) = (low >= 0 ? max(0, low - room) : low - room, high <= 0 ? min(0, high + room) : high + room)
@@ -51,21 +53,24 @@ struct PlotAxis {
         return PlotAxis(from: low, to: high, ticks: ticks)
     }
 
-    /// An axis of powers of ten over all finite values above zero.
+    /// A logarithmic axis over all finite values above zero, with marks at powers of ten, and at 2 and 5 times those where
+    /// there are few.
     static func logarithmic(_ values: [Double], marks: Int) -> PlotAxis {
         let shown = values.lazy.filter { $0.isFinite && $0 > 0 }
-        let low = log10(shown.min() ?? 1).rounded(.down)
-        let high = max(log10(shown.max() ?? 10).rounded(.up), low + 1)
-        let every = max(1, ((high - low) / Double(max(1, marks))).rounded(.up))
-        let factors: [Double] = high - low <= 2 ? [1, 2, 5] : [1]
-        var ticks: [Tick] = []
-        for exponent in stride(from: low, through: high, by: every) {
-            for factor in factors where factor == 1 || exponent < high {
-                let value = factor * pow(10, exponent)
-                ticks.append(Tick(value: value, label: NumberFormat(largest: value, step: value).text(value)))
-            }
+        let (least, most) = (shown.min() ?? 1, shown.max() ?? 10)
+        let decades = (from: log10(least).rounded(.down), to: log10(most).rounded(.up))
+        let isShort = decades.to - decades.from <= 2
+        let every = max(1, ((decades.to - decades.from) / Double(max(1, marks))).rounded(.up))
+        var values: [Double] = []
+        for exponent in stride(from: decades.from, through: decades.to, by: isShort ? 1 : every) {
+            values += (isShort ? [1, 2, 5] : [1]).map { $0 * pow(10, exponent) }
         }
-        return PlotAxis(from: low, to: high, ticks: ticks, isLogarithmic: true)
+        let low = values.last { $0 <= least * 1.0001 } ?? least
+        let high = values.first { $0 >= most * 0.9999 && $0 > low } ?? max(most, low * 10)
+        let ticks = values.filter { (low...high).contains($0) }.map {
+            Tick(value: $0, label: NumberFormat(largest: $0, step: $0).text($0))
+        }
+        return PlotAxis(from: log10(low), to: log10(high), ticks: ticks, isLogarithmic: true)
     }
 
     /// The next of 1, 2, 5 times a power of ten.

@@ -37,7 +37,9 @@ struct PlotChart {
             }
             return PlotAxis(from: -0.5, to: Double(categories.count) - 0.5, ticks: ticks)
         }
-        return .linear(curves.flatMap { $0.points.map(\.x) }, marks: marks, isTight: true)
+        let values = curves.flatMap { $0.points.map(\.x) }
+        return .linear(
+            values, marks: marks, isTight: true, isWhole: values.allSatisfy { $0.rounded() == $0 })
     }
 
     func yAxis(marks: Int) -> PlotAxis {
