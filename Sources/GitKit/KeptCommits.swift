@@ -1,8 +1,10 @@
 internal import Base
+internal import SystemPackage
 
-/// `refs/ml/snapshots`: keeps commits that no branch or tag reaches.
+/// Keeps commits from being collected although no branch or tag reaches them: the code of recorded runs.
 ///
-/// A chain of commits with an empty tree whose parents are the previous head and the kept commit.
+/// `refs/ml/snapshots` is a chain of commits with an empty tree; the parents of each are the one before it and the commit
+/// that it keeps. Diverged chains are merged by a commit with both heads as parents.
 public struct KeptCommits: Sendable {
     public static let ref = "refs/ml/snapshots"
 
@@ -10,27 +12,132 @@ public struct KeptCommits: Sendable {
 
     public init(_ repository: Repository) { self.repository = repository }
 
-    /// Keeps commits that the chain does not keep yet.
+    /// Keeps commits; one that the chain reaches already changes nothing.
+    ///
+    /// What a link of the chain consists of depends only on the link before and the commit.
     public func keep(_ commits: [ObjectID]) throws {
-        for commit in commits {
-            try repository.move(Self.ref) { head in
-                if let head, try repository.isAncestor(commit, of: head) { return nil }
-                let tree = try repository.write(Tree())
-                return try repository.writeCommit(
-                    tree: tree, parents: [head, commit].compactMap { $0 }, by: repository.user(), message: "keep\n")
+        guard !commits.isEmpty else { return }
+        try repository.move(Self.ref) { head in
+            try repository.withoutFlushing {
+                var head = head
+                for commit in commits.sorted() {
+                    if let head, try repository.isAncestor(commit, of: head) { continue }
+                    head = try link([head, commit].compactMap { $0 }, message: "keep \(commit)\n")
+                }
+                return head
             }
+        }
+    }
+
+    /// Unites the chain with one that was fetched.
+    public func merge(_ other: ObjectID) throws {
+        try repository.move(Self.ref) { head in
+            guard let head else { return other }
+            if try repository.isAncestor(other, of: head) { return nil }
+            if try repository.isAncestor(head, of: other) { return other }
+            return try link([head, other].sorted(), message: "snapshots: merge\n")
         }
     }
 
     /// The commits kept last, newest first.
     public func recent(_ count: Int) throws -> [ObjectID] {
         var kept: [ObjectID] = []
-        var next = try repository.ref(Self.ref)
-        while let head = next, kept.count < count {
-            let parents = try repository.commit(head).parents
-            if let last = parents.last { kept.append(last) }
-            next = parents.count > 1 ? parents[0] : nil
+        var seen: Set<ObjectID> = []
+        var waiting = try [repository.ref(Self.ref)].compactMap { $0 }
+        while kept.count < count, !waiting.isEmpty {
+            let link = try repository.commit(waiting.removeFirst())
+            guard seen.insert(link.id).inserted else { continue }
+            if link.message.hasPrefix("keep") {
+                kept += link.parents.suffix(1)
+                waiting += link.parents.dropLast()
+            } else {
+                waiting += link.parents
+            }
         }
         return kept
+    }
+
+    private func link(_ parents: [ObjectID], message: String) throws -> ObjectID {
+        let time = try parents.map { try repository.commit($0).committer.time }.max() ?? Timestamp(seconds: 0)
+        return try repository.writeCommit(
+            tree: repository.write(Tree()), parents: parents,
+            by: Signature(name: "git-ml", email: "git-ml@localhost", time: time), message: message)
+    }
+}
+
+// MARK: - What has become unreachable
+
+extension KeptCommits {
+    /// Keeps the commits that carry a note and that no branch or tag reaches.
+    ///
+    /// `gone` are branches (full names, remote-tracking ones too) that count for nothing because they are about to go.
+    /// Looks only at what has changed since the last call: notes that are new, and branches that have moved back or gone.
+    public func keepUnreachable(gone: Set<String> = []) async throws {
+        let before = State(try Files.readText(stateFile) ?? "")
+        var now = State("")
+        var starts: Set<ObjectID> = []
+        for ref in Self.notedRefs {
+            guard let head = try repository.ref(ref) else { continue }
+            now.notes[ref] = head
+            let known = before.notes[ref]
+            let old = try known.flatMap { try repository.header($0) == nil ? nil : $0 }
+            if old == head { continue }
+            try Notes(ref, in: repository).changes(from: old, to: head) { object, was, _ in
+                if was == nil { starts.insert(object) }
+            }
+        }
+        now.tips = Set(
+            try ["refs/heads/", "refs/tags/", "refs/remotes/"].flatMap { try repository.refs(below: $0) }
+                .filter { !gone.contains($0.name) }.map(\.target))
+        starts.formUnion(before.tips.subtracting(now.tips))
+        let chain = try repository.ref(Self.ref)
+        try keep(try await tips(from: starts, hiding: now.tips.union(chain.map { [$0] } ?? [])))
+        if now != before { try Files.replace(stateFile, with: now.text.utf8) }
+    }
+
+    /// The notes refs whose commits are code.
+    private static let notedRefs = ["refs/notes/ml/runs", "refs/notes/ml/deliveries"]
+
+    private var stateFile: FilePath { repository.mlDirectory.appending("kept") }
+
+    /// The newest commits with a note among those that are reachable from `starts` and from nothing hidden.
+    private func tips(from starts: Set<ObjectID>, hiding hidden: Set<ObjectID>) async throws -> [ObjectID] {
+        let starts = starts.subtracting(hidden)
+        if starts.isEmpty { return [] }
+        let input = (starts.map(\.hex) + hidden.map { "^\($0)" }).joined(separator: "\n") + "\n"
+        // What is not here (a shallow clone, a note that came before its commit) is passed over.
+        let list = try await repository.git.run(
+            ["rev-list", "--ignore-missing", "--topo-order", "--parents", "--stdin"], input: Array(input.utf8))
+        let noted = Self.notedRefs.map { Notes($0, in: repository) }
+        var covered: Set<ObjectID> = []
+        var tips: [ObjectID] = []
+        for line in list.split(separator: "\n") {
+            let ids = line.split(separator: " ").compactMap { ObjectID($0) }
+            guard let commit = ids.first else { continue }
+            if !covered.contains(commit), try noted.contains(where: { try $0.hasNote(on: commit) }) {
+                tips.append(commit)
+                covered.insert(commit)
+            }
+            if covered.contains(commit) { covered.formUnion(ids.dropFirst()) }
+        }
+        return tips
+    }
+
+    /// What was looked at: the notes' heads, and what branches and tags pointed at.
+    private struct State: Equatable {
+        var notes: [String: ObjectID] = [:]
+        var tips: Set<ObjectID> = []
+
+        init(_ text: String) {
+            for line in text.split(separator: "\n") {
+                let words = line.split(separator: " ")
+                guard let last = words.last, let id = ObjectID(last) else { continue }
+                if words.count == 2 { notes[String(words[0])] = id } else { tips.insert(id) }
+            }
+        }
+
+        var text: String {
+            (notes.map { "\($0.key) \($0.value)" }.sorted() + tips.map(\.hex).sorted()).joined(separator: "\n") + "\n"
+        }
     }
 }

@@ -22,6 +22,17 @@ public struct Notes: Sendable {
         return try lines(of: blob)
     }
 
+    /// Whether an object has a note; cheaper than reading it.
+    public func hasNote(on object: ObjectID) throws -> Bool {
+        try repository.ref(ref).flatMap { try tree.note(on: object, root: $0) } != nil
+    }
+
+    /// The bytes that an object's note has; nil when it has none.
+    public func size(on object: ObjectID) throws -> Int? {
+        guard let head = try repository.ref(ref), let blob = try tree.note(on: object, root: head) else { return nil }
+        return try repository.header(blob)?.size
+    }
+
     /// The lines on every object that has any.
     public func all() throws -> [ObjectID: [String]] {
         var all: [ObjectID: [String]] = [:]
@@ -73,24 +84,37 @@ public struct Notes: Sendable {
     /// The merge commit depends on nothing but its two parents, so two clones that merge the same pair make the
     /// same commit. The cost is that of the difference.
     public func merge(_ other: ObjectID) throws {
+        var batches: [ObjectID] = []
         try repository.move(ref) { head in
             guard let head else { return other }
             if try repository.isAncestor(other, of: head) { return nil }
             if try repository.isAncestor(head, of: other) { return other }
-            return try repository.withoutFlushing { try merged([head, other].sorted()) }
+            let result = try repository.withoutFlushing { try merged([head, other].sorted()) }
+            batches = result.batches
+            return result.commit
         }
+        try KeptCommits(repository).keep(batches)
     }
 
-    private func merged(_ parents: [ObjectID]) throws -> ObjectID {
-        let tree = try tree.merging(parents[0], parents[1]) { mine, theirs in
+    private func merged(_ parents: [ObjectID]) throws -> (commit: ObjectID, batches: [ObjectID]) {
+        var overfull: [ObjectID: [UInt8]] = [:]
+        let united = try tree.merging(parents[0], parents[1]) { mine, theirs in
             let (a, b) = (try repository.blob(mine), try repository.blob(theirs))
             let union = NoteLines.union(a, b)
-            return union == a ? mine : union == b ? theirs : try repository.write(.blob, union)
+            if union == a { return mine }
+            if union == b { return theirs }
+            guard union.count > BatchCommits.limit else { return try repository.write(.blob, union) }
+            // Stands in for the note until it is known whose note it is.
+            let mark = try repository.write(.blob, Array("overfull \(mine) \(theirs)\n".utf8))
+            overfull[mark] = union
+            return mark
         }
+        let (tree, batches) = try spilling(overfull, tree: united)
         let time = try parents.map { try repository.commit($0).committer.time }.max() ?? Timestamp(seconds: 0)
-        return try repository.writeCommit(
+        let commit = try repository.writeCommit(
             tree: tree, parents: parents, by: Signature(name: "git-ml", email: "git-ml@localhost", time: time),
             message: "notes: merge\n")
+        return (commit, batches)
     }
 
     private func lines(of blob: ObjectID) throws -> [String] { NoteLines.lines(try repository.blob(blob)) }

@@ -106,7 +106,9 @@ extension NotesTree {
 // MARK: - Merging
 
 extension NotesTree {
-    /// Unites two folders and stores the result, unless it is one of the two. `length` is that of a note's name in it.
+    /// Unites two folders and stores the result, unless it is one of the two.
+    ///
+    /// `length` is that of a note's name in them.
     private func merging(_ a: NotesFolder, _ b: NotesFolder, length: Int, _ combine: Combine) throws -> ObjectID {
         if let id = a.id, id == b.id { return id }
         var result: [Entry] = []

@@ -15,13 +15,25 @@ public struct RunLog: Sendable {
     /// Folds the runs that have ended out of the journal into the notes.
     public func fold() throws {
         try Journal(repository).fold { batch in
-            if !batch.isEmpty { try notes.add(batch.lines, message: "runs: fold \(batch.runs.count)") }
+            if !batch.isEmpty { try add(batch.lines, message: "runs: fold \(batch.runs.count)") }
         }
+    }
+
+    /// Adds event lines to the notes of commits, in one ref update.
+    ///
+    /// Where a note has 4 MiB, further runs go to a batch commit, which is kept by `refs/ml/snapshots`.
+    public func add(_ lines: [ObjectID: [String]], message: String) throws {
+        try notes.addInBatches(lines, message: message)
+    }
+
+    /// The event lines of a commit, those on its batch commits included.
+    public func lines(on commit: ObjectID) throws -> [String] {
+        try BatchCommits(repository).places(of: commit) { try notes.size(on: $0) }.flatMap { try notes.lines(on: $0) }
     }
 
     /// The runs on one commit, without deleted ones.
     public func runs(on commit: ObjectID) throws -> [Run] {
-        Run.fold(try notes.lines(on: commit), on: commit).filter { !$0.isDeleted }
+        Run.fold(try lines(on: commit), on: commit).filter { !$0.isDeleted }
     }
 
     /// All runs, latest start first, without deleted ones.
