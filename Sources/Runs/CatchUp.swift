@@ -11,6 +11,8 @@ public struct CatchUp: Sendable {
         public var commits: [ObjectID] = []
         /// How many of them are new runs, or hold the results of one.
         public var recorded = 0
+        /// How many runs of other tools were taken in.
+        public var found = 0
         public var warnings: [String] = []
     }
 
@@ -26,7 +28,27 @@ public struct CatchUp: Sendable {
     }
 
     /// Looks at what is new; `isHook` says that the newest commit was made a moment ago.
+    ///
+    /// A hook also takes in what other tools have left in the work tree; what it has no time for, the next command does.
     public func run(isHook: Bool = false) throws -> Outcome {
+        var outcome = try lookAtCommits(isHook: isHook)
+        let hasWaiting = Files.exists(waitingFile)
+        guard isHook || hasWaiting, let head = try repository.head() else { return outcome }
+        let found = try recorder.recordFound(on: head, limits: isHook ? .hook : .none)
+        outcome.warnings += found.warnings
+        outcome.found = found.recorded
+        if found.waiting > 0 {
+            if !hasWaiting { try Files.replace(waitingFile, with: []) }
+        } else if hasWaiting {
+            Files.remove(waitingFile)
+        }
+        return outcome
+    }
+
+    /// Stands where runs that were found wait for a command with more time than a hook.
+    private var waitingFile: FilePath { repository.mlDirectory.appending("cache").appending("found-waiting") }
+
+    private func lookAtCommits(isHook: Bool) throws -> Outcome {
         var outcome = Outcome()
         let log = repository.gitDirectory.appending("logs").appending("HEAD")
         guard let size = Files.status(log)?.size else {

@@ -40,9 +40,26 @@ public struct CommitRecorder: Sendable {
             if try changesExperiment(id, since: replaced ?? commit.parents.first), try log.notes.lines(on: id).isEmpty {
                 lines[id, default: []] += try self.lines(commit, batch.runs, isLate, &outcome)
             }
-            if !lines.isEmpty { try log.notes.add(lines, message: "runs: \(id.short)") }
+            if !lines.isEmpty { try log.add(lines, message: "runs: \(id.short)") }
             return outcome
         }
+    }
+
+    /// Takes in what other tools have left in the work tree, as runs on `code`.
+    ///
+    /// Returns how many were taken in, how many need more time than `limits` give, and what could not be read.
+    public func recordFound(on code: ObjectID, limits: FoundRuns.Limits) throws -> (
+        recorded: Int, waiting: Int, warnings: [String]
+    ) {
+        let found = try FoundRuns(repository, settings: settings).records(code: code, limits: limits)
+        if !found.records.isEmpty {
+            let kept = LocalObjects(mlDirectory: repository.mlDirectory)
+            var lines: [ObjectID: [String]] = [:]
+            for record in found.records { lines[record.code, default: []] += try record.lines(store: kept) }
+            try log.add(lines, message: "runs: found \(found.records.count)")
+        }
+        try found.remember()
+        return (found.records.count, found.waiting, found.warnings)
     }
 
     /// The lines to stand on a commit.
