@@ -69,17 +69,19 @@ git add .
 run git commit --quiet -m "a small forest"
 git cat-file -p HEAD:data/tumor.csv
 
-say "3. Two more experiments"
-for settings in "50 4" "200 8"; do
-  set -- $settings
-  sed -i.bak -e "s/n_estimators: .*/n_estimators: $1/" -e "s/max_depth: .*/max_depth: $2/" params.yaml
-  rm params.yaml.bak
-  python3 train.py >/dev/null
-  git commit --quiet -am "$1 trees of depth $2"
-done
+say "3. Two more experiments: one by hand, one by git ml run, which records the command, its output, time and memory too"
+sed -i.bak -e "s/n_estimators: .*/n_estimators: 50/" -e "s/max_depth: .*/max_depth: 4/" params.yaml
+rm params.yaml.bak
+python3 train.py >/dev/null
+git commit --quiet -am "50 trees of depth 4"
+run git ml run --name big -p forest.n_estimators=200 -p forest.max_depth=8 -- python3 train.py
+git commit --quiet -am "200 trees of depth 8"
 run git ml log
 run git ml diff HEAD~1 HEAD
+run git ml show big
+run git ml runs --filter 'metrics.auc > 0.99 and params.forest.max_depth >= 4' --sort metrics.log_loss
 run git log -1 --oneline --notes=ml/runs
+[ "$(git ml runs --all --json | wc -l)" = 3 ]  # the commit of what the run made is no run of its own
 
 say "4. Push: bytes first, then the records, then git's own refs; clones have everything"
 run git push --quiet --set-upstream origin main
