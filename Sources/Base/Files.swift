@@ -66,6 +66,26 @@ public enum Files {
         }
     }
 
+    /// The end of a file, from an offset on.
+    public static func read(_ path: FilePath, from offset: Int64) throws -> [UInt8] {
+        let file = try open(path, .readOnly, action: "read")
+        return try file.closeAfter {
+            var bytes = [UInt8](repeating: 0, count: Int(max(0, status(of: file).size - offset)))
+            var count = 0
+            while count < bytes.count {
+                let piece = try check("read", path) {
+                    try bytes.withUnsafeMutableBytes {
+                        try file.read(
+                            fromAbsoluteOffset: offset + Int64(count), into: .init(rebasing: $0[count...]))
+                    }
+                }
+                if piece == 0 { break }
+                count += piece
+            }
+            return Array(bytes[..<count])
+        }
+    }
+
     /// The whole file as text, wrong UTF-8 replaced; nil when there is none.
     public static func readText(_ path: FilePath) throws -> String? {
         try read(path).map { String(decoding: $0, as: UTF8.self) }

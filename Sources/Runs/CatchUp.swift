@@ -58,7 +58,7 @@ public struct CatchUp: Sendable {
         }
         let mark = try Files.readText(markFile).flatMap { Int64($0.trimmingTrailingSpace) }
         if mark == size { return outcome }
-        let lines = try Self.lines(log, from: mark.map { $0 <= size ? $0 : 0 })
+        let lines = try Self.lines(log, from: mark.flatMap { $0 <= size ? $0 : nil }, size: size)
         let entries = lines.compactMap { ReflogEntry($0) }.filter(\.isOwnCommit)
         for (i, entry) in entries.enumerated() where try repository.header(entry.new) != nil {
             let isNewest = isHook && i == entries.count - 1
@@ -88,10 +88,12 @@ public struct CatchUp: Sendable {
     }
 
     /// The lines from an offset on, without one that a crash has cut; the last ones where there is no offset.
-    private static func lines(_ log: FilePath, from offset: Int64?) throws -> [Substring] {
-        let bytes = try Files.read(log) ?? []
-        let start = min(Int(offset ?? 0), bytes.count)
-        let lines = String(decoding: bytes[start...], as: UTF8.self).split(separator: "\n")
+    ///
+    /// A reflog may have many megabytes: only its end is read.
+    private static func lines(_ log: FilePath, from offset: Int64?, size: Int64) throws -> [Substring] {
+        let start = offset ?? max(0, size - 64 << 10)
+        let bytes = try Files.read(log, from: start)
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
         return offset == nil ? lines.suffix(span) : lines
     }
 }
