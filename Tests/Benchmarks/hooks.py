@@ -32,6 +32,38 @@ def show(title, rows):
         print(f"{name:<52} {min(times):8.1f} {statistics.median(times):8.1f} {max(times):8.1f}")
 
 
+def results(folder, environment):
+    """Before each commit: a run whose metrics the commit then holds."""
+    def before(i):
+        script = f"echo '{{\"auc\": {i}.5}}' > metrics.json"
+        run = ["git", "ml", "run", "--", "sh", "-c", script]
+        subprocess.run(run, check=True, cwd=folder, env=environment, stderr=subprocess.DEVNULL)
+        subprocess.run(["git", "add", "."], check=True, cwd=folder, env=environment)
+    return before
+
+
+LINES = """
+import os
+with open(os.environ["GIT_ML_RUN"] + "/metrics.jsonl", "a") as file:
+    for step in range(10_000):
+        file.write('{"step": %d, "loss": %r, "auc": %r}\\n' % (step, 1 / (step + 1), step / 10_000))
+open("metrics.json", "w").write('{"auc": 0.9999, "n": N}')
+"""
+
+
+def metric_lines(folder, environment):
+    """The run with its lines, and the commit that folds them into the notes."""
+    runs, commits = [], []
+    for i in range(max(3, RUNS // 5)):
+        command = ["git", "ml", "run", "--", "python3", "-c", LINES.replace("N}", f"{i}}}")]
+        for times, words in ((runs, command), (None, ["git", "add", "."]), (commits, ["git", "commit", "-q", "-m", "x"])):
+            start = time.perf_counter()
+            subprocess.run(words, check=True, cwd=folder, env=environment, stderr=subprocess.DEVNULL)
+            if times is not None:
+                times.append((time.perf_counter() - start) * 1000)
+    return [("git ml run, python writing them", runs), ("git commit", commits)]
+
+
 def main():
     top = tempfile.mkdtemp(prefix="git-ml-bench.")
     os.symlink(GIT_ML, f"{top}/git-ml")
@@ -66,6 +98,7 @@ def main():
     ours = repository("ours", ["git-ml", "init"], ["git", "add", "."])
     rows.append(("git-ml, nothing to record", milliseconds(commit, write(ours, "notes.txt"), cwd=ours, env=environment)))
     rows.append(("git-ml, an experiment recorded", milliseconds(commit, write(ours, "metrics.json"), cwd=ours, env=environment)))
+    rows.append(("git-ml, the result of a run linked", milliseconds(commit, results(ours, environment), cwd=ours, env=environment)))
     if has("git-lfs"):
         lfs = repository("lfs", ["git", "lfs", "install", "--local"])
         rows.append(("git-lfs", milliseconds(commit, write(lfs, "notes.txt"), cwd=lfs, env=environment)))
@@ -73,6 +106,7 @@ def main():
         dvc = repository("dvc", ["dvc", "init", "-q"], ["dvc", "install"])
         rows.append(("DVC", milliseconds(commit, write(dvc, "notes.txt"), cwd=dvc, env=environment)))
     show("git commit, ms", rows)
+    show("10,000 metric lines appended to a run, ms", metric_lines(ours, environment))
     shutil.rmtree(top)
 
 
