@@ -37,7 +37,9 @@ enum MachineInfo {
     /// One row a graphics processor, with the columns asked for; nil when `nvidia-smi` does not answer.
     static func gpuRows(_ program: FilePath, _ columns: String) -> [[String]]? {
         let words = ["--query-gpu=\(columns)", "--format=csv,noheader,nounits"]
-        guard let result = try? BlockingProcess.run(program, words, environment: Daemon.currentEnvironment()), result.status == 0 else { return nil }
+        guard let result = try? BlockingProcess.run(program, words, environment: Daemon.currentEnvironment()),
+            result.status == 0
+        else { return nil }
         return result.text.split(separator: "\n").map { line in
             line.split(separator: ",").map { String($0.drop { $0 == " " }).trimmingTrailingSpace }
         }

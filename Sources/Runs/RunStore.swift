@@ -53,6 +53,21 @@ public struct RunStore: Sendable {
         return Array(all.dropFirst(query.offset).prefix(query.limit ?? .max))
     }
 
+    /// The runs along the history of a commit, newest commit first; those of one commit latest first.
+    ///
+    /// A run stands where its code stands, or where the newest commit stands that is linked to it.
+    public func history(from commit: ObjectID, limit: Int? = nil) throws -> [Run] {
+        var query = RunQuery()
+        query.scope = .history(commit)
+        query.limit = limit
+        let known = running.compactMap { RunKey($0.id) }
+        let others = try index.read {
+            try IndexQuery(query, excluding: known, isAlongHistory: true, in: repository, $0).runs()
+        }
+        let running = try running.filter { try isWanted($0, by: query) }.sorted(by: RunOrder([]).precedes)
+        return Array((running + others).prefix(limit ?? .max))
+    }
+
     /// Whether a query asks for a run that is going on.
     private func isWanted(_ run: Run, by query: RunQuery) throws -> Bool {
         guard run.isDeleted == query.deleted, query.filter?.matches(run) ?? true else { return false }

@@ -61,4 +61,25 @@ struct JSONTests {
         #expect(JSON.number(.nan).description == #""NaN""#)
         #expect(JSON.number(-.infinity).double == -.infinity)
     }
+
+    @Test func `numbers read as the nearest double, however they are written`() throws {
+        var generator = SeededGenerator(seed: 2)
+        var texts = [
+            "0", "-0", "-0.0", "0.1", "1e5", "1.5E-7", "9007199254740993", "123456789012345678", "0.30000000000000004",
+        ]
+        for _ in 0..<3000 {
+            let digits = (0..<Int.random(in: 1...20, using: &generator)).map { _ in
+                String(Int.random(in: 0...9, using: &generator))
+            }.joined()
+            texts.append("1\(digits)")
+            texts.append("0.\(digits)")
+            texts.append("-7\(digits.prefix(8)).\(digits.dropFirst(3).prefix(9))0")
+        }
+        for text in texts {
+            let value = try JSON.parse("[\(text)]").array?.first
+            #expect(value?.double?.bitPattern == (text == "-0" ? 0.0 : Double(text))?.bitPattern, "\(text)")
+            let isWhole = Int64(text) != nil
+            if case .int = value { #expect(isWhole, "\(text)") } else { #expect(!isWhole, "\(text)") }
+        }
+    }
 }

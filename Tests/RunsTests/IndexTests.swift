@@ -74,6 +74,101 @@ struct IndexTests {
         }
     }
 
+    @Test(arguments: [
+        "corrupt", "empty", "truncated", "older", "newer", "directory of a killed build", "log of another file",
+    ])
+    func `a file that is of no use is made anew`(damage: String) throws {
+        var random = RandomRuns(seed: 7)
+        for _ in 0..<5 { try notes.add(random.lines(on: Self.objects), message: "more") }
+        let wanted = try indexed()
+        let bytes = try #require(try Files.read(file))
+        switch damage {
+        case "corrupt": try Files.replace(file, with: bytes.map { $0 ^ 0x5a })
+        case "empty": try Files.replace(file, with: [])
+        case "truncated": try Files.replace(file, with: bytes.prefix(bytes.count / 2))
+        case "older", "newer":
+            // The version is a big-endian number at byte 60 of an SQLite file.
+            var other = bytes
+            other[63] = damage == "older" ? 0 : 99
+            try Files.replace(file, with: other)
+        case "log of another file":
+            try Files.replace(FilePath(file.string + "-wal"), with: bytes)
+            Files.remove(file)
+        default:
+            try Files.replace(FilePath(file.string + ".new"), with: bytes.prefix(5000))
+            Files.remove(file)
+        }
+        #expect(try indexed() == wanted)
+        try notes.add(random.lines(on: Self.objects), message: "more")
+        #expect(Set(try indexed().keys) == Set(try expected().keys))
+    }
+
+    @Test func `a ref that went back, or away, takes its runs along`() throws {
+        var random = RandomRuns(seed: 8)
+        try notes.add(random.lines(on: Self.objects), message: "first")
+        let before = try indexed()
+        let old = try #require(try repository.ref(RunLog.ref))
+        for _ in 0..<4 { try notes.add(random.lines(on: Self.objects), message: "more") }
+        #expect(try indexed() != before)
+        let now = try #require(try repository.ref(RunLog.ref))
+        try repository.update(RunLog.ref, from: now, to: old, reason: "back")
+        #expect(try indexed() == before)
+    }
+
+    @Test func `eight that read and write at once see what is there`() async throws {
+        var random = RandomRuns(seed: 9)
+        try notes.add(random.lines(on: Self.objects), message: "first")
+        let batches = (0..<8).map { _ in random.lines(on: Self.objects) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for batch in batches {
+                group.addTask {
+                    let repository = try Repository(sandbox.path.appending("work"))
+                    try Notes(RunLog.ref, in: repository).add(batch, message: "more")
+                    let store = try RunStore(repository)
+                    let ids = Set(batch.values.joined().compactMap { try? JSON.parse($0)["run"]?.string })
+                    for id in ids { #expect(try store.run(id: id) != nil) }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(Set(try indexed().keys) == Set(try expected().keys))
+    }
+
+    @Test func `what comes after an end within a microsecond, or stands twice, counts once`() throws {
+        let commit = try repository.resolve("HEAD")
+        var events = RunEvents(at: Timestamp(seconds: 1_700_000_000))
+        events.add("start", [JSON.Member("code", .string(commit.hex))])
+        events.tags(["a": "1"])
+        let other = Self.objects[0]
+        try notes.add([commit: events.lines, other: Array(events.lines.suffix(1))], message: "x")
+        _ = try indexed()
+        events.tags(["a": "2"])
+        // The same moment on another note: neither is later, so both are folded again, by their bytes.
+        let twin = events.lines[2].replacing(#""a":"2""#, with: #""a":"3""#)
+        try notes.add([commit: [events.lines[2]]], message: "x")
+        _ = try indexed()
+        try notes.add([other: [twin]], message: "x")
+        #expect(try RunStore(repository).run(id: events.run.description)?.tags == ["a": "3"])
+    }
+
+    @Test func `a run on a commit that is not here yet is shown all the same`() throws {
+        let elsewhere = Self.objects[3]
+        var record = RunRecord(code: elsewhere, source: .cli)
+        record.name = "early"
+        record.dirty = true
+        try notes.add([elsewhere: record.lines(store: NoContent())], message: "x")
+        let store = try RunStore(repository)
+        #expect(try store.runs().map(\.name) == ["early"])
+        var query = RunQuery()
+        query.scope = .history(try repository.resolve("HEAD"))
+        #expect(try store.runs(query).isEmpty)
+    }
+
+    private struct NoContent: KeptContent {
+        func keep(_ bytes: [UInt8]) -> Digest { .of(bytes) }
+        func keep(file: FilePath) throws -> (digest: Digest, size: Int64) { try Digest.of(file: file) }
+    }
+
     /// Writes the ref anew, as a purge does.
     private func rewrite(_ change: (ObjectID, [String]) throws -> [String]) throws {
         let all = try notes.all()

@@ -21,16 +21,20 @@ struct Log: ParsableCommand {
 
     @OptionGroup var json: JSONOption
 
+    func validate() throws {
+        if limit < 1 { throw ValidationError("--limit must be at least 1") }
+    }
+
     func run() throws {
-        let repository = try Repository.current()
-        try NotesSync(repository).mergeFetched()
-        let runs = try RunLog(repository).history(from: repository.resolve(revision), limit: limit)
+        let store = try RunStore.current()
+        let isUnborn = try revision == "HEAD" && store.repository.head() == nil
+        let runs = try isUnborn ? [] : store.history(from: store.repository.resolve(revision), limit: limit)
         if json.isOn {
             for run in runs { print(run.json) }
         } else if runs.isEmpty {
             print("No experiments yet: commit a change of params.yaml or metrics.json, and it is recorded.")
         } else {
-            RunTable(runs).table().print()
+            RunTable(runs, .log).table().print()
         }
     }
 }

@@ -7,12 +7,18 @@ struct IndexQuery {
     private let query: RunQuery
     /// Runs that are known better from elsewhere.
     private let excluded: [RunKey]
+    /// Whether the order is that of the history in the scope.
+    private let isAlongHistory: Bool
     private let repository: Repository
     private let database: Database
 
-    init(_ query: RunQuery, excluding excluded: [RunKey] = [], in repository: Repository, _ database: Database) {
+    init(
+        _ query: RunQuery, excluding excluded: [RunKey] = [], isAlongHistory: Bool = false, in repository: Repository,
+        _ database: Database
+    ) {
         self.query = query
         self.excluded = excluded
+        self.isAlongHistory = isAlongHistory
         self.repository = repository
         self.database = database
     }
@@ -36,7 +42,7 @@ struct IndexQuery {
         if case .history(let tip) = query.scope {
             try IndexScope(repository, database).fill(from: tip)
             wheres.append(
-                "(r.code IN (SELECT code FROM temp.scope) OR EXISTS("
+                "(EXISTS(SELECT 1 FROM temp.scope s WHERE s.code = r.code AND s.snapshot <= r.dirty) OR EXISTS("
                     + "SELECT 1 FROM links l JOIN temp.scope s ON s.code = l.code WHERE l.run = r.id))")
         }
         if !excluded.isEmpty {
@@ -46,13 +52,22 @@ struct IndexQuery {
         let statement = try IndexStatement(
             database,
             "SELECT r.id FROM \(from) WHERE \(wheres.joined(separator: " AND "))"
-                + " ORDER BY \(try RunOrder(query.sort).sql(nameID)) LIMIT ? OFFSET ?")
+                + " ORDER BY \(isAlongHistory ? Self.place + ", " : "")\(try RunOrder(query.sort).sql(nameID)) LIMIT ? OFFSET ?"
+        )
         let values =
             (driver?.values ?? []) + filter.values
             + [.int(query.limit.map { Int64($0) } ?? -1), .int(Int64(query.offset))]
         for (i, value) in values.enumerated() { statement.bind(Int32(i + 1), value) }
         while try statement.next() { try body(statement.int(0)) }
     }
+
+    /// How far from the tip the newest commit is that holds the run's code, or is linked to it.
+    private static let place = """
+        min(
+            coalesce((SELECT place FROM temp.scope WHERE code = r.code), 9e18),
+            coalesce(
+                (SELECT min(s.place) FROM links l JOIN temp.scope s ON s.code = l.code WHERE l.run = r.id), 9e18))
+        """
 
     static func names(_ database: Database) throws -> (String) throws -> Int64? {
         let find = try IndexStatement(database, "SELECT id FROM names WHERE name = ?")

@@ -12,13 +12,14 @@ struct IndexScope {
         self.database = database
     }
 
-    /// Fills `temp.scope(code, place)`.
+    /// Fills `temp.scope(code, place, snapshot)`.
     ///
-    /// A snapshot of changes that were not committed stands where its parent stands: it is in no history itself.
+    /// A snapshot of changes that were not committed stands where its parent stands, for runs with such changes: it is in no
+    /// history itself.
     func fill(from tip: ObjectID) throws {
         try database.execute(
             sql: """
-                CREATE TEMP TABLE IF NOT EXISTS scope(code INTEGER PRIMARY KEY, place INTEGER NOT NULL);
+                CREATE TEMP TABLE IF NOT EXISTS scope(code INTEGER PRIMARY KEY, place INTEGER NOT NULL, snapshot INTEGER NOT NULL);
                 DELETE FROM temp.scope;
                 """)
         var places: [ObjectID: Int64] = [:]
@@ -26,7 +27,7 @@ struct IndexScope {
             places[commit] = Int64(places.count)
             return true
         }
-        let insert = try IndexStatement(database, "INSERT OR IGNORE INTO temp.scope VALUES(?, ?)")
+        let insert = try IndexStatement(database, "INSERT OR IGNORE INTO temp.scope VALUES(?, ?, ?)")
         let commits = try IndexStatement(
             database,
             "SELECT id, oid, base, EXISTS(SELECT 1 FROM runs r WHERE r.code = c.id AND r.dirty) FROM commits c")
@@ -39,6 +40,7 @@ struct IndexScope {
             guard let place else { continue }
             insert.bind(1, commits.int(0))
             insert.bind(2, place)
+            insert.bind(3, places[commit] == nil)
             try insert.run()
         }
     }
