@@ -13,6 +13,16 @@ extension ObjectID {
     static let someCommit = ObjectID.emptyTree
 }
 
+extension Repository {
+    /// Content that no pointer names, where it lies.
+    func keptContent(_ digest: Digest) throws -> [UInt8]? {
+        let (hex, rest) = (digest.hex, digest.hex.dropFirst(2))
+        return try Files.read(
+            mlDirectory.appending("objects").appending(String(hex.prefix(2))).appending(String(rest.prefix(2)))
+                .appending(hex))
+    }
+}
+
 /// Writes TensorBoard's event files, after TensorFlow's descriptions and apart from the reader.
 struct EventFile {
     private(set) var bytes: [UInt8] = []
