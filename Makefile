@@ -10,11 +10,11 @@ SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # What building needs, and what the tests need besides.
 BUILD_PACKAGES = libgit2-dev libcurl4-openssl-dev pkg-config
 TEST_PACKAGES = git git-lfs curl ca-certificates python3 python3-venv docker-registry skopeo umoci
-# Python with what the end-to-end tests train and serve.
+# Python with what the end-to-end tests train and serve, and the tools whose formats they read.
 VENV = .build/python
 # What the benchmarks compare with.
 PEERS = .build/peers
-REQUIREMENTS = Tests/Demo/project/requirements.txt
+REQUIREMENTS = Tests/Demo/project/requirements.txt Tests/requirements.txt
 
 .PHONY: help deps build install uninstall test demo bench format lint clean
 
@@ -35,7 +35,7 @@ deps: ## install the packages that are missing
 $(VENV)/done: $(REQUIREMENTS)
 	@echo "Installing into $(VENV):" $$(cat $(REQUIREMENTS))
 	@python3 -m venv $(VENV)
-	@$(VENV)/bin/python3 -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)
+	@$(VENV)/bin/python3 -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$(REQUIREMENTS))
 	@touch $@
 
 $(PEERS)/done:

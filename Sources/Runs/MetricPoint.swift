@@ -11,6 +11,11 @@ public struct MetricPoint: Hashable, Sendable {
         self.time = time
         self.value = value
     }
+
+    /// Whether all is the same to the last bit; NaN is then the same as NaN.
+    func isIdentical(to other: MetricPoint) -> Bool {
+        step == other.step && time == other.time && value.bitPattern == other.value.bitPattern
+    }
 }
 
 /// What is known of one metric of a run without its curve.

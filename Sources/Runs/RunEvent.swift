@@ -40,11 +40,15 @@ public struct RunEvents: Sendable {
     /// Adds what is known of metrics, and their curves where they have more than one point.
     ///
     /// Curves that take less than 4 KiB stand in the line; longer ones are content.
+    /// Of each key, the first `recorded` points stand in lines that were written before.
     public mutating func curves(
-        _ series: [String: [MetricPoint]], system: [String: [MetricPoint]] = [:], store: any KeptContent
+        _ series: [String: [MetricPoint]], system: [String: [MetricPoint]] = [:], recorded: [String: Int] = [:],
+        store: any KeptContent
     ) throws {
         metrics(series.compactMapValues { MetricSummary($0) })
-        let curves = series.filter { $0.value.count > 1 }.merging(system) { $1 }
+        var curves = series.filter { $0.value.count > 1 }.merging(system) { $1 }
+        for (key, count) in recorded where count > 0 { curves[key] = curves[key].map { Array($0.dropFirst(count)) } }
+        curves = curves.filter { !$0.value.isEmpty }
         if curves.isEmpty { return }
         let keys = curves.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         let tail = JSON.Member("keys", .array(keys.map { .string($0) }))

@@ -57,6 +57,8 @@ public struct RunRecord: Sendable {
     /// When the newest of it was written, for a run that is found again after it grew: its lines are then later than
     /// those of the first time, and win. Nil: directly after the start.
     public var observed: Timestamp?
+    /// How many points at the beginning of a curve are recorded already, for a run that is found again after it grew.
+    public var recorded: [String: Int] = [:]
 
     public init(run: UUIDv7 = UUIDv7(), started: Timestamp = .now(), code: ObjectID, source: Source) {
         self.run = run
@@ -85,7 +87,7 @@ public struct RunRecord: Sendable {
         events.add("start", startMembers)
         if let observed { events.advance(to: observed) }
         events.params(params)
-        try events.curves(series, system: systemSeries, store: store)
+        try events.curves(series, system: systemSeries, recorded: recorded, store: store)
         events.tags(tags)
         events.inputs(inputs)
         events.outputs(outputs)

@@ -92,7 +92,8 @@ public struct RunStore: Sendable {
         try index.refresh()
     }
 
-    /// The curves of a run, one array of points a key, in the order of steps.
+    /// The curves of a run, one array of points a key, in the order of steps; a point that two clones have recorded counts
+    /// once.
     public func series(of run: Run) async throws -> [String: [MetricPoint]] {
         var curves: [String: [MetricPoint]] = [:]
         for place in run.series {
@@ -101,7 +102,14 @@ public struct RunStore: Sendable {
             case .content(let digest, _): curves.merge(try SeriesFile.decode(try await content(digest))) { $0 + $1 }
             }
         }
-        return curves.mapValues { $0.sorted { ($0.step, $0.time) < ($1.step, $1.time) } }
+        return curves.mapValues { points in
+            var single: [MetricPoint] = []
+            for point in points.sorted(by: { ($0.step, $0.time) < ($1.step, $1.time) }) {
+                if let last = single.last, last.isIdentical(to: point) { continue }
+                single.append(point)
+            }
+            return single
+        }
     }
 
     /// Content that a run names, brought from the remote when it is not here.

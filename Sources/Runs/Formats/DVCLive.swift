@@ -27,11 +27,12 @@ public enum DVCLive {
             || (Files.exists(folder.appending("metrics.json")) && folder.lastComponent?.string == "dvclive")
     }
 
-    /// Reads a folder; points without a time of their own are taken to be of `time`.
+    /// Reads a folder; points without a time of their own get the latest that is in it, else `time`.
     public static func read(_ folder: FilePath, at time: Timestamp) throws -> Content {
         var content = Content()
         let name = folder.lastComponent?.string ?? "dvclive"
         content.params = Secrets.masked(ValueFile.params(values("params.yaml", in: folder, &content.warnings)))
+        var tables: [String: TabSeparated] = [:]
         var walk = FolderWalk(budget: 20_000, depth: 8)
         try walk.files(below: folder.appending("plots")) { path, file, _ in
             guard path.hasPrefix("metrics/"), path.hasSuffix(".tsv") else {
@@ -40,12 +41,13 @@ public enum DVCLive {
             let key = path.dropFirst("metrics/".count).dropLast(".tsv".count).split(separator: "/").joined(
                 separator: ".")
             let table = TabSeparated(try Files.readText(file) ?? "")
-            let points = table.points(at: time)
-            if !points.isEmpty { content.series[key] = points }
+            tables[key] = table
             for line in table.badLines.prefix(3) {
                 content.warnings.append("\(name)/plots/\(path):\(line): it holds no step and value")
             }
         }
+        let time = tables.values.compactMap(\.latest).max() ?? time
+        content.series = tables.mapValues { $0.points(at: time) }.filter { !$0.value.isEmpty }
         try walk.files(below: folder.appending("artifacts")) { path, _, _ in
             content.artifacts.append("artifacts/" + path)
         }
@@ -91,6 +93,8 @@ private struct TabSeparated {
             rows.append((step, cell(timeColumn).flatMap { Int64($0) }, value))
         }
     }
+
+    var latest: Timestamp? { rows.compactMap(\.milliseconds).max().map { Timestamp(writtenMilliseconds: $0) } }
 
     func points(at time: Timestamp) -> [MetricPoint] {
         rows.map { row in

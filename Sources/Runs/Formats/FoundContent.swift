@@ -26,8 +26,8 @@ public struct FoundContent: Sendable {
 }
 
 extension Timestamp {
-    /// The last moment of the year 9999: beyond it the text form has no room.
-    private static let latest: Int64 = 253_402_300_799_999_999
+    /// A day before the end of the year 9999, beyond which the text form has no room: lines follow by a microsecond each.
+    private static let latest: Int64 = 253_402_214_400_000_000
 
     /// Seconds since 1970 as some program wrote them; what lies outside 1970 to 9999 is moved to its edge.
     init(writtenSeconds seconds: Double) {

@@ -116,7 +116,7 @@ public struct FoundRuns: Sendable {
         if !settings.user { record.user = nil }
         if let run = try known.run(record.run) {
             if record.isCovered(by: run) { return nil }
-            record.code = run.commit
+            record.goOn(from: run)
         } else if let before = candidate.code {
             record.code = before
         } else {

@@ -51,16 +51,36 @@ public struct SourceCommit: Sendable {
 }
 
 extension RunRecord {
+    /// Lets the record tell only what is new of curves that have grown since the run was recorded.
+    mutating func goOn(from run: Run) {
+        code = run.commit
+        for (key, points) in series {
+            // A curve of one point is in no content yet; one that does not begin as it did is written anew.
+            guard let old = run.metrics[key], old.count > 1, let count = Int(exactly: old.count), count <= points.count,
+                let before = MetricSummary(Array(points[..<count])), before.isSame(as: old)
+            else { continue }
+            recorded[key] = count
+        }
+    }
+
     /// Whether a recorded run says all of this already: then another clone has taken it in.
     public func isCovered(by run: Run) -> Bool {
         guard end.map({ $0.status.rawValue == run.status }) ?? true else { return false }
         guard params.allSatisfy({ run.params[$0.key] == $0.value }) else { return false }
         guard tags.keys.allSatisfy({ run.tags[$0] != nil }) else { return false }
         for (key, points) in series {
-            guard let mine = MetricSummary(points), let other = run.metrics[key] else { return false }
-            guard mine.count == other.count, mine.step == other.step else { return false }
-            guard mine.last == other.last || (mine.last.isNaN && other.last.isNaN) else { return false }
+            guard let mine = MetricSummary(points), let other = run.metrics[key], mine.isSame(as: other) else {
+                return false
+            }
         }
         return outputs.allSatisfy { item in run.outputs.contains { $0.path == item.path && $0.digest == item.digest } }
+    }
+}
+
+extension MetricSummary {
+    fileprivate func isSame(as other: MetricSummary) -> Bool {
+        func isSame(_ a: Double, _ b: Double) -> Bool { a == b || (a.isNaN && b.isNaN) }
+        return count == other.count && step == other.step && firstStep == other.firstStep && isSame(last, other.last)
+            && isSame(min, other.min) && isSame(max, other.max)
     }
 }

@@ -145,7 +145,7 @@ public struct RunImport: Sendable {
         record.experiment = experiment ?? record.experiment
         if !settings.user { record.user = nil }
         if let known = try store.run(id: record.run.description) {
-            record.code = known.commit
+            record.goOn(from: known)
         } else if commit == nil, format == .mlflow {
             record.code = try SourceCommit(repository).code(of: record, else: record.code)
         } else if let commit {
@@ -169,19 +169,21 @@ public struct RunImport: Sendable {
             var content = FoundContent()
             for path in try status.kind == .file ? [""] : TensorBoardEvents.folders(below: folder) {
                 let place = folder.appending(FilePath(path).components)
-                content.add(try TensorBoardEvents.read(place, label: label(place), code: code))
+                content.add(try TensorBoardEvents.read(place, label: label(folder, path), code: code))
             }
             return content
         }
     }
 
-    /// A path from the top of the work tree where it lies in it, else its last part: the same wherever it is called from.
-    private func label(_ path: FilePath) -> String {
-        let real = Files.realPath(path) ?? path
-        if let top = repository.workTree.flatMap({ Files.realPath($0) }), real.starts(with: top), real != top {
-            return real.components.dropFirst(top.components.count).map(\.string).joined(separator: "/")
+    /// A folder's path from the top of the work tree where it lies in it, else its last part, and what is below it: the
+    /// same wherever the command is called from.
+    private func label(_ folder: FilePath, _ below: String = "") -> String {
+        let real = Files.realPath(folder) ?? folder
+        var parts = [real.lastComponent?.string ?? folder.string]
+        if let top = repository.workTree.flatMap({ Files.realPath($0) }), real.starts(with: top) {
+            parts = real.components.dropFirst(top.components.count).map(\.string)
         }
-        return real.lastComponent?.string ?? path.string
+        return (parts + (below.isEmpty ? [] : [below])).joined(separator: "/")
     }
 
     /// A run of its own for a folder of DVCLive's.
