@@ -102,8 +102,8 @@ struct ReproductionTests {
         try await sandbox.sh(
             """
             cd work && mkdir b && echo 1 > a && echo 2 > b/c && git add . && git commit -qm a
-            printf '#!/bin/sh\\ntouch ../ran\\n' > .git/hooks/post-checkout && chmod +x .git/hooks/post-checkout
-            git sparse-checkout set --no-cone /a && test ! -e b && rm -f ../ran
+            printf '#!/bin/sh\\ntouch "%s"\\n' '\(sandbox.path)/ran' > .git/hooks/post-checkout && chmod +x .git/hooks/post-checkout
+            git sparse-checkout set --no-cone /a && test ! -e b && rm -f '\(sandbox.path)/ran'
             """)
         let owner = try Repository(sandbox.path.appending("work"))
         let head = try #require(try owner.head())
@@ -114,7 +114,7 @@ struct ReproductionTests {
         #expect(!Files.exists(sandbox.path.appending("ran")))
         // One whose lock is held stays; one whose lock is free goes.
         let dead = owner.mlDirectory.appending("worktrees").appending("dead")
-        try await sandbox.sh("cd work && git worktree add -q --detach '\(dead)' && : > '\(dead).lock'")
+        try await sandbox.sh("cd work && git -c core.hooksPath=/dev/null worktree add -q --detach '\(dead)' && : > '\(dead).lock'")
         let second = try await ScratchWorktree.make(head, in: owner)
         #expect(Files.exists(path.appending("a")))
         #expect(!Files.exists(dead))
