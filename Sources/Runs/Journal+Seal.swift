@@ -17,9 +17,14 @@ extension Journal {
     /// Ends a run: puts everything it consists of into its file and takes the folder away.
     ///
     /// Without an end the run counts as `killed`: its process died without a word. A second call changes nothing; a crash
-    /// in between leaves what was before, or all of it.
-    func seal(_ run: String, _ closing: Closing = Closing()) throws {
-        guard let lines = try lines(of: run), let id = UUIDv7(run) else { return try Files.removeTree(folder(of: run)) }
+    /// in between leaves what was before, or all of it. Returns its lines: once this is done another process may fold the
+    /// run in at any moment, and its file is gone.
+    @discardableResult
+    func seal(_ run: String, _ closing: Closing = Closing()) throws -> [String] {
+        guard var lines = try lines(of: run), let id = UUIDv7(run) else {
+            try Files.removeTree(folder(of: run))
+            return []
+        }
         if !Self.hasEnd(lines) {
             let gathered = try gather(run, lines)
             var events = RunEvents(run: id, at: Self.next(after: lines))
@@ -34,9 +39,11 @@ extension Journal {
             events.outputs(outputs)
             let seconds = Double(max(0, gathered.lastSign.microseconds - gathered.start.microseconds)) / 1e6
             events.end(closing.end ?? RunRecord.End(.killed, seconds: seconds))
-            try Files.replace(file(of: run), with: Self.text(lines + events.lines))
+            lines += events.lines
+            try Files.replace(file(of: run), with: Self.text(lines))
         }
         try Files.removeTree(folder(of: run))
+        return lines
     }
 
     private struct Gathered {

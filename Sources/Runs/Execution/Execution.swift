@@ -197,8 +197,7 @@ public struct Execution: Sendable {
     }
 
     private func end(_ id: String, _ closing: Journal.Closing) throws -> Run {
-        try journal.seal(id, closing)
-        let runs = try journal.lines(of: id).map { Run.fold($0, on: ObjectID.emptyTree) } ?? []
+        let runs = Run.fold(try journal.seal(id, closing), on: ObjectID.emptyTree)
         if try journal.waiting() >= Journal.patience { try RunLog(repository).fold() }
         guard let run = runs.first else { throw JournalFailure.ended(id) }
         return run

@@ -10,17 +10,16 @@ public struct ScratchWorktree: ~Copyable {
     private let owner: Repository
     public let path: FilePath
     private let lock: FileLock
-    private var isKept = false
 
     /// Checks a commit out, detached; hooks do not run.
     public static func make(_ commit: ObjectID, in owner: Repository) async throws -> ScratchWorktree {
         await removeAbandoned(in: owner)
-        let name = "\(commit.hex.prefix(8))-\(UUIDv7().description.suffix(8))"
-        let path = folder(owner).appending(name)
-        guard let lock = try FileLock.ifFree(lockPath(path)) else { throw GitFailure.moved(ref: path.string) }
-        let worktree = ScratchWorktree(owner: owner, path: path, lock: lock)
+        let worktree = try fresh(commit, in: owner)
+        let path = worktree.path
         do {
-            try await git(owner).run(["worktree", "add", "--quiet", "--detach", path.string, commit.hex])
+            // The whole commit, also where the person's own work tree is a part of it.
+            let settings = ["-c", "core.hooksPath=/dev/null", "-c", "core.sparseCheckout=false"]
+            try await git(owner).run(settings + ["worktree", "add", "--quiet", "--detach", path.string, commit.hex])
         } catch {
             await worktree.remove()
             throw error
@@ -42,13 +41,29 @@ public struct ScratchWorktree: ~Copyable {
 
     /// Removes what processes that died have left behind.
     public static func removeAbandoned(in owner: Repository) async {
-        let names = (try? Files.list(folder(owner)))?.filter { $0.hasSuffix(".lock") } ?? []
-        for name in names {
-            let path = folder(owner).appending(String(name.dropLast(5)))
-            guard let lock = try? FileLock.ifFree(lockPath(path)) else { continue }
-            await remove(path, of: owner)
-            extendLifetime(lock)
+        while let worktree = try? abandoned(in: owner) { await worktree.remove() }
+    }
+
+    // A lock's file is there a moment before the lock is held: both of these hold a lock of their own for that moment.
+
+    private static func fresh(_ commit: ObjectID, in owner: Repository) throws -> ScratchWorktree {
+        let moment = try FileLock.wait(owner.mlDirectory.appending("worktrees.lock"))
+        defer { extendLifetime(moment) }
+        let path = folder(owner).appending("\(commit.hex.prefix(8))-\(UUIDv7().description.suffix(8))")
+        return ScratchWorktree(owner: owner, path: path, lock: try FileLock.wait(lockPath(path)))
+    }
+
+    private static func abandoned(in owner: Repository) throws -> ScratchWorktree? {
+        let names = try Files.list(folder(owner)).filter { $0.hasSuffix(".lock") }
+        if names.isEmpty { return nil }
+        let moment = try FileLock.wait(owner.mlDirectory.appending("worktrees.lock"))
+        defer { extendLifetime(moment) }
+        for path in names.map({ folder(owner).appending(String($0.dropLast(5))) }) {
+            if let lock = try FileLock.ifFree(lockPath(path)) {
+                return ScratchWorktree(owner: owner, path: path, lock: lock)
+            }
         }
+        return nil
     }
 
     private static func remove(_ path: FilePath, of owner: Repository) async {
