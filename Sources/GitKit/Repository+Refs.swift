@@ -46,7 +46,10 @@ extension Repository {
             var tries = 0
             while true {
                 let head = try self.ref(ref)
-                guard let new = try next(head), new != head else { return }
+                backend.holdBack(1)  // `update` flushes
+                let new = Result { try next(head) }
+                backend.holdBack(-1)
+                guard let new = try new.get(), new != head else { return }
                 do {
                     return try update(ref, from: head, to: new, reason: "git-ml")
                 } catch GitFailure.moved where tries < 50 {
