@@ -14,6 +14,7 @@ public final class Coprocess: @unchecked Sendable {  // used under its owner's l
     /// How much of `incoming` has been handed out.
     private var taken = 0
     private var openOutputs: Set<Int32>
+    private let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
     private var status: Int32?
     /// The first 64 KiB of what it printed to standard error.
     public private(set) var errors: [UInt8] = []
@@ -22,42 +23,44 @@ public final class Coprocess: @unchecked Sendable {  // used under its owner's l
     public init(
         _ program: FilePath, _ arguments: [String], environment: [String: String], in directory: FilePath? = nil
     ) throws {
-        // A socket, because writing into one whose other end is gone need not raise SIGPIPE.
+        var ends: [Int32] = []
+        defer { for end in ends { close(end) } }
+        func pair() throws -> (own: Int32, other: Int32) {
+            let pair = try Self.pair(program)
+            ends += [pair.own, pair.other]
+            return pair
+        }
+        let (input, output, errors) = (try pair(), try pair(), try pair())
+        process = try Spawn.start(
+            program, arguments, environment: environment, in: directory,
+            input: FileDescriptor(rawValue: input.other), output: FileDescriptor(rawValue: output.other),
+            errors: FileDescriptor(rawValue: errors.other))
+        ends = [input.other, output.other, errors.other]
+        (self.input, self.output, errorOutput) = (input.own, output.own, errors.own)
+        openOutputs = [output.own, errors.own]
+        _ = fcntl(input.own, F_SETFL, fcntl(input.own, F_GETFL) | O_NONBLOCK)
+    }
+
+    /// Sockets rather than pipes: writing into one whose other end is gone need not raise SIGPIPE, and no child that
+    /// another thread starts at this moment can inherit one and keep it open.
+    private static func pair(_ program: FilePath) throws -> (own: Int32, other: Int32) {
         var pair: [Int32] = [-1, -1]
         #if os(Linux)
-        let kind = Int32(SOCK_STREAM.rawValue)
+        let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
         #else
         let kind = SOCK_STREAM
         #endif
         guard socketpair(AF_UNIX, kind, 0, &pair) == 0 else {
             throw FileFailure("start", program, Errno(rawValue: errno))
         }
-        var ends: [Int32] = pair
-        defer { for end in ends { close(end) } }
-        let (out, outEnd) = try Self.pipe(program)
-        ends += [out, outEnd]
-        let (err, errEnd) = try Self.pipe(program)
-        ends += [err, errEnd]
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        process = try Spawn.start(
-            program, arguments, environment: environment, in: directory, input: FileDescriptor(rawValue: pair[1]),
-            output: FileDescriptor(rawValue: outEnd), errors: FileDescriptor(rawValue: errEnd))
-        (input, output, errorOutput) = (pair[0], out, err)
-        ends = [pair[1], outEnd, errEnd]
-        openOutputs = [out, err]
-        _ = fcntl(input, F_SETFL, fcntl(input, F_GETFL) | O_NONBLOCK)
-    }
-
-    private static func pipe(_ program: FilePath) throws -> (Int32, Int32) {
-        do {
-            let ends = try FileDescriptor.pipe()
-            return (ends.readEnd.rawValue, ends.writeEnd.rawValue)
-        } catch let errno as Errno {
-            throw FileFailure("start", program, errno)
-        }
+        #if !os(Linux)
+        for end in pair { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        #endif
+        return (pair[0], pair[1])
     }
 
     deinit {
+        room.deallocate()
         closeInput()
         close(output)
         close(errorOutput)
@@ -149,19 +152,12 @@ public final class Coprocess: @unchecked Sendable {  // used under its owner's l
     }
 
     private func take(from descriptor: Int32) {
-        let count: Int
+        let count = read(descriptor, room.baseAddress, room.count)
+        let piece = UnsafeRawBufferPointer(rebasing: room[..<max(0, count)])
         if descriptor == output {
-            let before = incoming.count
-            let room = max(1 << 16, min(before, 1 << 22))
-            incoming.append(contentsOf: repeatElement(0, count: room))
-            count = incoming.withUnsafeMutableBytes { buffer in
-                buffer.baseAddress.map { read(descriptor, $0 + before, room) } ?? 0
-            }
-            incoming.removeLast(room - max(0, count))
-        } else {
-            var piece = [UInt8](repeating: 0, count: 4096)
-            count = read(descriptor, &piece, piece.count)
-            if count > 0, errors.count < 1 << 16 { errors += piece[..<count] }
+            incoming.append(contentsOf: piece)
+        } else if errors.count < 1 << 16 {
+            errors.append(contentsOf: piece)
         }
         if count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN) { openOutputs.remove(descriptor) }
     }

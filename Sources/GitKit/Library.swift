@@ -5,8 +5,9 @@ internal import Synchronization
 /// libgit2, started once and only when first used: its set-up takes about 5 ms.
 enum Library {
     static let started: Bool = {
-        // We never delete objects, which is all that `extensions.preciousObjects` asks for.
-        git_libgit2_init() > 0 && gitml_allow_extension("preciousobjects") == 0
+        // We never delete objects, which is all that `extensions.preciousObjects` asks for; and ``Repository`` asks git
+        // for what is missing in a partial clone.
+        git_libgit2_init() > 0 && gitml_allow_extensions("preciousobjects", "partialclone") == 0
     }()
 
     private static let flushers = Mutex(0)

@@ -35,8 +35,11 @@ extension LibraryBackend {
     func write(_ kind: ObjectKind, _ bytes: [UInt8]) throws -> ObjectID {
         let id = try withDatabase { database in
             var oid = git_oid()
-            try Library.check("write a \(kind) into the repository") {
-                git_odb_write(&oid, database, bytes, bytes.count, kind.code)
+            var tries = 0
+            // `git gc --prune=now` removes an empty folder between its making and the making of a file in it.
+            while git_odb_write(&oid, database, bytes, bytes.count, kind.code) < 0 {
+                tries += 1
+                if tries == 5 { throw Library.failure("write a \(kind) into the repository", -1) }
             }
             return oid.objectID
         }

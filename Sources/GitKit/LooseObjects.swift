@@ -8,13 +8,19 @@ struct LooseObjects {
     /// Up to here, flushing files one by one is cheaper than everything that the file system holds back.
     private static let few = 64
 
+    private func path(_ id: ObjectID) -> FilePath {
+        folder.appending(String(id.hex.prefix(2))).appending(String(id.hex.dropFirst(2)))
+    }
+
+    func contains(_ id: ObjectID) -> Bool { Files.exists(path(id)) }
+
     /// Flushes objects to the disk; those that lie in a pack are there already.
     func flush(_ ids: [ObjectID]) throws {
         guard ids.count <= Self.few else { return try flushAll() }
         var folders: Set<String> = []
         for id in ids {
             let sub = String(id.hex.prefix(2))
-            let path = folder.appending(sub).appending(String(id.hex.dropFirst(2)))
+            let path = path(id)
             guard let file = try? FileDescriptor.open(path, .readOnly, options: .closeOnExec) else { continue }
             defer { try? file.close() }
             guard fsync(file.rawValue) == 0 else { throw FileFailure("flush", path, Errno(rawValue: errno)) }

@@ -55,9 +55,14 @@ extension ProgramBackend {
         try state.withLock { state in
             if state.pending.isEmpty { return }
             let pack = PackStream(state.pending.map { ($0.kind, $0.bytes) }, format: place.format)
-            _ = try run(
-                "write \(state.pending.count) object(s) into the repository", Self.durably + ["unpack-objects", "-q"],
-                input: pack.bytes)
+            var result = try attempt(Self.durably + ["unpack-objects", "-q"], input: pack.bytes)
+            // `git gc --prune=now` removes an empty folder between its making and the making of a file in it.
+            for _ in 0..<4 where result.status != 0 {
+                result = try attempt(Self.durably + ["unpack-objects", "-q"], input: pack.bytes)
+            }
+            guard result.status == 0 else {
+                throw Self.failure("write \(state.pending.count) object(s) into the repository", result)
+            }
             (state.pending, state.position) = ([], [:])
         }
     }

@@ -1,4 +1,5 @@
 internal import Base
+internal import Synchronization
 
 /// The four kinds of git objects.
 public enum ObjectKind: String, Sendable {
@@ -9,16 +10,30 @@ extension Repository {
     /// An object's kind and bytes.
     ///
     /// In a partial clone a missing one is fetched from the remote by git.
-    public func object(_ id: ObjectID) throws -> (kind: ObjectKind, bytes: [UInt8]) { try backend.object(id) }
+    public func object(_ id: ObjectID) throws -> (kind: ObjectKind, bytes: [UInt8]) {
+        do {
+            return try backend.object(id)
+        } catch GitFailure.missingObject(let name) {
+            guard !usesProgram, try isPartial() else { throw GitFailure.missingObject(name) }
+            return try program().object(id)
+        }
+    }
 
     /// An object's kind and size in bytes, without its content; nil when it is not here.
-    public func header(_ id: ObjectID) throws -> (kind: ObjectKind, size: Int)? { try backend.header(id) }
+    public func header(_ id: ObjectID) throws -> (kind: ObjectKind, size: Int)? {
+        if let header = try backend.header(id) { return header }
+        return usesProgram ? nil : try isPartial() ? program().header(id) : nil
+    }
 
     /// Stores an object; one that is there already is left alone.
     ///
     /// It is on the disk for good when a ref has been moved after it (``update(_:from:to:reason:)``).
     @discardableResult
-    public func write(_ kind: ObjectKind, _ bytes: [UInt8]) throws -> ObjectID { try backend.write(kind, bytes) }
+    public func write(_ kind: ObjectKind, _ bytes: [UInt8]) throws -> ObjectID {
+        let id = try backend.write(kind, bytes)
+        recent.withLock { $0.add(id, kind, bytes) }
+        return id
+    }
 
     /// Writes many objects: what `body` writes is flushed to the disk once, when it returns.
     ///

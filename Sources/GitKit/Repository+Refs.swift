@@ -1,4 +1,5 @@
 internal import Base
+internal import Synchronization
 internal import SystemPackage
 
 /// A ref and the object it points at.
@@ -23,15 +24,26 @@ extension Repository {
     /// held something else, and ``GitFailure/locked(ref:path:age:)`` when another process has kept it locked for all
     /// of ``lockPatience``.
     public func update(_ name: String, from old: ObjectID?, to new: ObjectID, reason: String) throws {
-        try backend.flush()
         let deadline = ContinuousClock.now + Self.lockPatience
+        var tries = 0
         while true {
             do {
-                return try backend.update(name, from: old, to: new, reason: reason)
+                try backend.flush()
+                try backend.update(name, from: old, to: new, reason: reason)
+                break
             } catch GitFailure.locked where ContinuousClock.now < deadline {
                 usleep(UInt32.random(in: 1000...10_000))
+            } catch let failure as GitFailure {
+                // Another failure may be a gc that has just taken what the ref was to lead to.
+                switch failure {
+                case .moved, .locked: throw failure
+                default: guard tries < 3 else { throw failure }
+                }
+                tries += 1
+                try restoreRecent()
             }
         }
+        try secureRecent()
     }
 
     /// How long a lock of another process on a ref is waited for: git holds one for a millisecond or two.
@@ -46,7 +58,10 @@ extension Repository {
             var tries = 0
             while true {
                 let head = try self.ref(ref)
-                guard let new = try next(head), new != head else { return }
+                backend.holdBack(1)  // `update` flushes
+                let new = Result { try next(head) }
+                backend.holdBack(-1)
+                guard let new = try new.get(), new != head else { return }
                 do {
                     return try update(ref, from: head, to: new, reason: "git-ml")
                 } catch GitFailure.moved where tries < 50 {

@@ -5,12 +5,13 @@ public import SystemPackage
 /// A git repository.
 ///
 /// Reads and writes go through libgit2 under a lock, so a value can be shared between tasks. A repository that libgit2
-/// cannot open (SHA-256, reftable, a partial clone) is read and written by `git` processes in the same way, some
+/// cannot open (SHA-256, reftable) is read and written by `git` processes in the same way, some
 /// milliseconds slower a call.
 public final class Repository: Sendable {
     let backend: any RepositoryBackend
-    /// `git`, for what libgit2 gets wrong in a shallow clone; started when first needed.
-    private let program: Mutex<ProgramBackend?>
+    /// `git`, for what libgit2 does not know about shallow and partial clones; started when first needed.
+    private let startedProgram: Mutex<ProgramBackend?>
+    let recent = Mutex(RecentObjects())
 
     /// The folder of this work tree's own files: `HEAD`, `index`.
     public var gitDirectory: FilePath { backend.place.gitDirectory }
@@ -35,22 +36,30 @@ public final class Repository: Sendable {
         backend =
             try LibraryBackend(path, fromEnvironment: fromEnvironment)
             ?? ProgramBackend(path, fromEnvironment: fromEnvironment)
-        program = Mutex(backend as? ProgramBackend)
+        startedProgram = Mutex(backend as? ProgramBackend)
     }
 
     /// Whether every call is answered by a `git` process.
     var usesProgram: Bool { backend is ProgramBackend }
 
     /// What answers questions about history: libgit2 does not know where a shallow clone ends.
-    func historyBackend() throws -> any RepositoryBackend {
-        if !isShallow { return backend }
+    func historyBackend() throws -> any RepositoryBackend { isShallow ? try program() : backend }
+
+    /// The same repository through `git`.
+    func program() throws -> ProgramBackend {
         let place = backend.place
-        return try program.withLock { program in
+        return try startedProgram.withLock { program in
             if let program { return program }
             let new = try ProgramBackend(place)
             program = new
             return new
         }
+    }
+
+    /// Whether a remote has promised the objects that are missing (`git clone --filter`).
+    func isPartial() throws -> Bool {
+        if try setting("extensions.partialClone") != nil { return true }
+        return try remotes().contains { try ["true", "1", "yes", "on"].contains(setting("remote.\($0).promisor")) }
     }
 
     /// Whether history is cut off somewhere (`git clone --depth`).
