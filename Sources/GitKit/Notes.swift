@@ -27,6 +27,11 @@ public struct Notes: Sendable {
         try repository.ref(ref).flatMap { try tree.note(on: object, root: $0) } != nil
     }
 
+    /// The blob of an object's note at a commit of the ref; nil when it had none then.
+    public func blob(on object: ObjectID, at commit: ObjectID) throws -> ObjectID? {
+        try tree.note(on: object, root: commit)
+    }
+
     /// The bytes that an object's note has; nil when it has none.
     public func size(on object: ObjectID) throws -> Int? {
         guard let head = try repository.ref(ref), let blob = try tree.note(on: object, root: head) else { return nil }
@@ -95,7 +100,7 @@ public struct Notes: Sendable {
             if isOlder, try !isThorough || holds(head, all: other) { return nil }
             return try repository.withoutFlushing {
                 let clean = try cleaned(other, beyond: head, purged)
-                let isNewer = try !isOlder && repository.isAncestor(head, of: clean)
+                let isNewer = try !isOlder && clean == other && repository.isAncestor(head, of: clean)
                 if isNewer, try holds(clean, all: head) { return clean }
                 let result = try merged([head, clean].sorted(), parents: isOlder ? [head] : isNewer ? [clean] : nil)
                 batches = result.batches

@@ -62,7 +62,8 @@ struct NotesTree {
     /// Folders stay split as they are; one that becomes empty goes.
     func removing(_ notes: [ObjectID: ObjectID], root: ObjectID) throws -> ObjectID {
         if notes.isEmpty { return try read(root).id ?? root }
-        let mark = try repository.write(.blob, Array("gone\n".utf8))  // differs from every note, so that it is asked for
+        // Differs from every note, so that it is asked for.
+        let mark = try repository.write(.blob, Array("gone\n".utf8))
         let entries = notes.keys.map { Entry($0.hex.utf8, isDirectory: false, rawID: mark.bytes) }
         return try merging(
             read(root), NotesFolder(entries.sorted(by: Entry.precedes)), length: root.hex.utf8.count
@@ -154,7 +155,7 @@ extension NotesTree {
             theirs.filter { !$0.isFolder && !$0.isNote(length) }[...], length, combine)
         let below = try merging(
             folder(of: mine, length, combine), folder(of: theirs, length, combine), length: length - 2, combine)
-        if below == repository.hash(.tree, [], length: below.hex.utf8.count) { return others }
+        if below == repository.emptyTree { return others }
         return [Entry(prefix, isDirectory: true, rawID: below.bytes)] + others
     }
 

@@ -90,6 +90,18 @@ extension KeptObjects {
         }
     }
 
+    /// Takes one content out of this clone, pushed or not.
+    public func remove(_ digest: Digest) {
+        Files.remove(local.pending.appending(digest.hex))
+        Files.remove(store.path(of: digest))
+    }
+
+    /// Brings one content from somebody else's remote; the next push sends it to ours.
+    public func take(_ content: ContentID, from remote: any ObjectRemote) async throws {
+        try Files.replace(local.pending.appending(content.digest.hex), with: [])
+        try await remote.download(content, to: store)
+    }
+
     /// Sends what has not been pushed yet, lists it in one commit, and returns what the remote lacked.
     ///
     /// Stopped anywhere, the next call does the rest: a mark goes only when its content is there and listed.
