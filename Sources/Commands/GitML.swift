@@ -31,7 +31,7 @@ public struct GitML: AsyncParsableCommand {
                 subcommands: [
                     Compare.self, Plot.self, Reproduce.self, Rename.self, TagCommand.self, NoteCommand.self,
                     DeleteRun.self,
-                    RestoreRun.self, Import.self, Export.self,
+                    RestoreRun.self, PurgeCommand.self, Import.self, Export.self,
                 ]),
             CommandGroup(name: "Models:", subcommands: [ModelList.self, Register.self, Stage.self, GateCommand.self]),
             CommandGroup(

@@ -1,5 +1,4 @@
 internal import Base
-internal import CLibgit2
 
 /// Commits that take further lines where the note of a commit has grown large.
 ///
@@ -17,7 +16,7 @@ public struct BatchCommits: Sendable {
 
     /// The id that batch commit `number` (from 1) of a commit has, whether it was made or not.
     public func id(_ number: Int, of commit: Commit) -> ObjectID {
-        repository.hash(.commit, Self.bytes(number, of: commit), length: commit.id.hex.utf8.count)
+        repository.format.id(of: .commit, Self.bytes(number, of: commit))
     }
 
     /// Stores batch commit `number` of a commit.
@@ -102,17 +101,5 @@ enum RunLines {
             }
         }
         return groups.map(\.lines)
-    }
-}
-
-extension Repository {
-    /// The id that an object would have, without storing it.
-    func hash(_ kind: ObjectKind, _ bytes: [UInt8], length: Int) -> ObjectID {
-        let header = Array("\(kind.rawValue) \(bytes.count)\0".utf8)
-        if length == 64 { return ObjectID(bytes: Digest.of(header + bytes).bytes) }
-        var oid = git_oid()
-        let code: git_object_t = kind == .commit ? GIT_OBJECT_COMMIT : kind == .tree ? GIT_OBJECT_TREE : GIT_OBJECT_BLOB
-        git_odb_hash(&oid, bytes, bytes.count, code)
-        return oid.objectID
     }
 }

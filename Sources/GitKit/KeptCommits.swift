@@ -19,12 +19,12 @@ public struct KeptCommits: Sendable {
         guard !commits.isEmpty else { return }
         try repository.move(Self.ref) { head in
             try repository.withoutFlushing {
-                var head = head
-                for commit in commits.sorted() {
+                var chain = head
+                for commit in Set(commits).sorted() {
                     if let head, try repository.isAncestor(commit, of: head) { continue }
-                    head = try link([head, commit].compactMap { $0 }, message: "keep \(commit)\n")
+                    chain = try link([chain, commit].compactMap { $0 }, message: "keep \(commit)\n")
                 }
-                return head
+                return chain
             }
         }
     }
@@ -93,6 +93,14 @@ extension KeptCommits {
         let chain = try repository.ref(Self.ref)
         try keep(try await tips(from: starts, hiding: now.tips.union(chain.map { [$0] } ?? [])))
         if now != before { try Files.replace(stateFile, with: now.text.utf8) }
+    }
+
+    /// Keeps those of some commits that carry a note and that no branch or tag reaches.
+    public func keepUnreachable(noted commits: [ObjectID]) async throws {
+        let roots = try ["refs/heads/", "refs/tags/", "refs/remotes/", Self.ref].flatMap {
+            try repository.refs(below: $0)
+        }
+        try keep(try await tips(from: Set(commits), hiding: Set(roots.map(\.target))))
     }
 
     /// The notes refs whose commits are code.

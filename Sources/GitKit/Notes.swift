@@ -27,6 +27,11 @@ public struct Notes: Sendable {
         try repository.ref(ref).flatMap { try tree.note(on: object, root: $0) } != nil
     }
 
+    /// The blob of an object's note at a commit of the ref; nil when it had none then.
+    public func blob(on object: ObjectID, at commit: ObjectID) throws -> ObjectID? {
+        try tree.note(on: object, root: commit)
+    }
+
     /// The bytes that an object's note has; nil when it has none.
     public func size(on object: ObjectID) throws -> Int? {
         guard let head = try repository.ref(ref), let blob = try tree.note(on: object, root: head) else { return nil }
@@ -82,23 +87,55 @@ public struct Notes: Sendable {
     /// Unites these notes with those at another commit of the same kind (what was fetched).
     ///
     /// The merge commit depends on nothing but its two parents, so two clones that merge the same pair make the
-    /// same commit. The cost is that of the difference.
-    public func merge(_ other: ObjectID) throws {
+    /// same commit. The cost is that of the difference. Nothing that stands here is lost, whatever the other side has
+    /// done (`git notes merge -s theirs`, a note removed): its lines are united with ours again. With `isThorough` the
+    /// other side's lines too are looked for here when our history holds its commit already. Purged runs do not come in.
+    public func merge(_ other: ObjectID, isThorough: Bool = false) throws {
         var batches: [ObjectID] = []
+        let purged = try PurgedRuns(repository)
         try repository.move(ref) { head in
-            guard let head else { return other }
-            if try repository.isAncestor(other, of: head) { return nil }
-            if try repository.isAncestor(head, of: other) { return other }
-            let result = try repository.withoutFlushing { try merged([head, other].sorted()) }
-            batches = result.batches
-            return result.commit
+            guard let head else { return try cleaned(other, beyond: nil, purged) }
+            if other == head { return nil }
+            let isOlder = try repository.isAncestor(other, of: head)
+            if isOlder, try !isThorough || holds(head, all: other) { return nil }
+            return try repository.withoutFlushing {
+                let clean = try cleaned(other, beyond: head, purged)
+                let isNewer = try !isOlder && clean == other && repository.isAncestor(head, of: clean)
+                if isNewer, try holds(clean, all: head) { return clean }
+                let result = try merged([head, clean].sorted(), parents: isOlder ? [head] : isNewer ? [clean] : nil)
+                batches = result.batches
+                // What was purged was all that the other side had more.
+                let isSame = try clean != other && repository.commit(result.commit).tree == repository.commit(head).tree
+                return isSame ? nil : result.commit
+            }
         }
         try KeptCommits(repository).keep(batches)
     }
 
-    private func merged(_ parents: [ObjectID]) throws -> (commit: ObjectID, batches: [ObjectID]) {
+    /// Whether every line of the notes at `part` stands in those at `whole` too: on the same object, or on its batch
+    /// commits.
+    func holds(_ whole: ObjectID, all part: ObjectID, except purged: PurgedRuns? = nil) throws -> Bool {
+        var holds = true
+        try changes(from: part, to: whole) { object, old, new in
+            guard holds, let old else { return }
+            let (a, b) = (try repository.blob(old), try new.map { try repository.blob($0) } ?? [])
+            if NoteLines.isContained(a, in: b, isExcused: { purged?.contains($0) ?? false }) { return }
+            var elsewhere: Set<ArraySlice<UInt8>> = []
+            let size = { (place: ObjectID) in
+                try tree.note(on: place, root: whole).flatMap { try repository.header($0)?.size }
+            }
+            for place in try BatchCommits(repository).places(of: object, size: size).dropFirst() {
+                guard let blob = try tree.note(on: place, root: whole) else { continue }
+                elsewhere.formUnion(try repository.blob(blob).split(separator: 0x0a))
+            }
+            holds = NoteLines.isContained(a, in: b) { elsewhere.contains($0) || purged?.contains($0) ?? false }
+        }
+        return holds
+    }
+
+    private func merged(_ sides: [ObjectID], parents: [ObjectID]?) throws -> (commit: ObjectID, batches: [ObjectID]) {
         var overfull: [ObjectID: [UInt8]] = [:]
-        let united = try tree.merging(parents[0], parents[1]) { mine, theirs in
+        let united = try tree.merging(sides[0], sides[1]) { mine, theirs in
             let (a, b) = (try repository.blob(mine), try repository.blob(theirs))
             let union = NoteLines.union(a, b)
             if union == a { return mine }
@@ -110,9 +147,9 @@ public struct Notes: Sendable {
             return mark
         }
         let (tree, batches) = try spilling(overfull, tree: united)
-        let time = try parents.map { try repository.commit($0).committer.time }.max() ?? Timestamp(seconds: 0)
+        let time = try sides.map { try repository.commit($0).committer.time }.max() ?? Timestamp(seconds: 0)
         let commit = try repository.writeCommit(
-            tree: tree, parents: parents, by: Signature(name: "git-ml", email: "git-ml@localhost", time: time),
+            tree: tree, parents: parents ?? sides, by: Signature(name: "git-ml", email: "git-ml@localhost", time: time),
             message: "notes: merge\n")
         return (commit, batches)
     }

@@ -5,8 +5,10 @@
 /// (git's `notes.c`, `determine_fanout`). An edit touches only the folders on the way to the note.
 struct NotesTree {
     typealias Entry = NotesFolder.Entry
-    /// What to do with a note that both sides have, and differently: the blob to keep.
-    typealias Combine = (_ mine: ObjectID, _ theirs: ObjectID) throws -> ObjectID
+    /// What to do with a note that both sides have: the blob to keep, nil to keep neither.
+    ///
+    /// Not asked where both are the same.
+    typealias Combine = (_ mine: ObjectID, _ theirs: ObjectID) throws -> ObjectID?
 
     let repository: Repository
 
@@ -53,6 +55,19 @@ struct NotesTree {
             try root.map(read) ?? NotesFolder([]), NotesFolder(entries.sorted(by: Entry.precedes)),
             length: notes.keys.first?.hex.utf8.count ?? 40
         ) { $1 }
+    }
+
+    /// Takes notes out; `notes` are objects and the blobs that their notes are.
+    ///
+    /// Folders stay split as they are; one that becomes empty goes.
+    func removing(_ notes: [ObjectID: ObjectID], root: ObjectID) throws -> ObjectID {
+        if notes.isEmpty { return try read(root).id ?? root }
+        // Differs from every note, so that it is asked for.
+        let mark = try repository.write(.blob, Array("gone\n".utf8))
+        let entries = notes.keys.map { Entry($0.hex.utf8, isDirectory: false, rawID: mark.bytes) }
+        return try merging(
+            read(root), NotesFolder(entries.sorted(by: Entry.precedes)), length: root.hex.utf8.count
+        ) { mine, theirs in theirs == mark ? nil : mine }
     }
 
     /// Unites two trees, folder by folder; equal folders are not looked into.
@@ -140,6 +155,7 @@ extension NotesTree {
             theirs.filter { !$0.isFolder && !$0.isNote(length) }[...], length, combine)
         let below = try merging(
             folder(of: mine, length, combine), folder(of: theirs, length, combine), length: length - 2, combine)
+        if below == repository.emptyTree { return others }
         return [Entry(prefix, isDirectory: true, rawID: below.bytes)] + others
     }
 
@@ -166,7 +182,9 @@ extension NotesTree {
                 b.removeFirst()
             } else {
                 if x.isNote(length), !x.rawID.elementsEqual(y.rawID) {
-                    result.append(Entry(x.name, isDirectory: false, rawID: try combine(x.id, y.id).bytes))
+                    if let blob = try combine(x.id, y.id) {
+                        result.append(Entry(x.name, isDirectory: false, rawID: blob.bytes))
+                    }
                 } else {
                     result.append(x)
                 }

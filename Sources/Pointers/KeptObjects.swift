@@ -37,7 +37,7 @@ public struct LocalObjects: Sendable {
 /// The bytes lie in `<common>/ml/objects`, because `git lfs prune` would delete them from git-lfs's own folder.
 /// `refs/ml/objects` lists each as a pointer text at `aa/bb/<oid>`, so that servers' garbage collectors see them.
 public struct KeptObjects: Sendable {
-    public static let ref = "refs/ml/objects"
+    public static let ref = ContentList.ref
 
     private let repository: Repository
     private let local: LocalObjects
@@ -72,30 +72,56 @@ public struct KeptObjects: Sendable {
         return nil
     }
 
-    private static func path(_ digest: Digest) -> String {
-        "\(digest.hex.prefix(2))/\(digest.hex.dropFirst(2).prefix(2))/\(digest.hex)"
-    }
+    private static func path(_ digest: Digest) -> String { ContentList.path(digest.hex) }
 
     private func list(_ pointer: Pointer) throws {
-        let parts = Self.path(pointer.digest).split(separator: "/").map(String.init)
-        try repository.move(Self.ref) { head in
-            if let head, try repository.entry(Self.path(pointer.digest), in: head) != nil { return nil }
-            let blob = try repository.write(.blob, Array(pointer.text.utf8))
-            let root = try head.map { try repository.commit($0).tree }
-            let tree = try adding(TreeEntry(parts[2], .file, blob), at: parts.dropLast()[...], to: root)
-            return try repository.writeCommit(
-                tree: tree, parents: head.map { [$0] } ?? [], by: repository.user(), message: "objects: add\n")
+        try ContentList(repository).add([pointer.digest.hex: pointer.text])
+    }
+}
+
+// MARK: - Sending
+
+extension KeptObjects {
+    /// The contents that have not been pushed yet.
+    public func waiting() throws -> [ContentID] {
+        try Files.list(local.pending).compactMap { name in
+            guard let digest = Digest(name), let size = Files.status(store.path(of: digest))?.size else { return nil }
+            return ContentID(digest, size: size)
         }
     }
 
-    private func adding(_ entry: TreeEntry, at folders: ArraySlice<String>, to tree: ObjectID?) throws -> ObjectID {
-        var entries = try tree.map { try repository.tree($0).entries } ?? []
-        var new = entry
-        if let folder = folders.first {
-            let below = entries.first { $0.name == folder }?.id
-            new = TreeEntry(folder, .directory, try adding(entry, at: folders.dropFirst(), to: below))
+    /// Takes one content out of this clone, pushed or not.
+    public func remove(_ digest: Digest) {
+        Files.remove(local.pending.appending(digest.hex))
+        Files.remove(store.path(of: digest))
+    }
+
+    /// Brings one content from somebody else's remote; the next push sends it to ours.
+    public func take(_ content: ContentID, from remote: any ObjectRemote) async throws {
+        try Files.replace(local.pending.appending(content.digest.hex), with: [])
+        try await remote.download(content, to: store)
+    }
+
+    /// Sends what has not been pushed yet, lists it in one commit, and returns what the remote lacked.
+    ///
+    /// Stopped anywhere, the next call does the rest: a mark goes only when its content is there and listed.
+    @discardableResult
+    public func send(to remote: any ObjectRemote) async throws -> [ContentID] {
+        let waiting = try waiting()
+        if waiting.isEmpty { return [] }
+        let present = try await remote.present(waiting)
+        let absent = waiting.filter { !present.contains($0) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (i, content) in absent.enumerated() {
+                if i >= 4 { try await group.next() }
+                group.addTask { [store] in try await remote.upload(content, from: store) }
+            }
+            try await group.waitForAll()
         }
-        entries.removeAll { $0.name == new.name }
-        return try repository.write(Tree(entries + [new]))
+        var texts: [String: String] = [:]
+        for content in waiting { texts[content.digest.hex] = Pointer(digest: content.digest, size: content.size).text }
+        try ContentList(repository).add(texts)
+        for content in waiting { Files.remove(local.pending.appending(content.digest.hex)) }
+        return absent
     }
 }

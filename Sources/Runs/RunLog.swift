@@ -1,3 +1,4 @@
+internal import Base
 public import GitKit
 
 /// All runs of a repository.
@@ -29,6 +30,21 @@ public struct RunLog: Sendable {
     /// The event lines of a commit, those on its batch commits included.
     public func lines(on commit: ObjectID) throws -> [String] {
         try BatchCommits(repository).places(of: commit) { try notes.size(on: $0) }.flatMap { try notes.lines(on: $0) }
+    }
+
+    /// The lines of a commit that git has rewritten, for the one that took its place: each run is linked to it as well.
+    public func carried(from old: ObjectID, to new: ObjectID) throws -> [String] {
+        let lines = try lines(on: old)
+        if lines.isEmpty { return [] }
+        let isExact = try repository.commit(old).tree == repository.commit(new).tree
+        var links: [String] = []
+        for run in Run.fold(lines, on: old) where !run.links.contains(new) {
+            guard let id = UUIDv7(run.id) else { continue }
+            var events = RunEvents(run: id, at: Journal.next(after: lines))
+            events.link(new, isExact: isExact)
+            links += events.lines
+        }
+        return lines + links
     }
 
     /// The runs on one commit, without deleted ones.

@@ -3,6 +3,7 @@ internal import Base
 internal import GitKit
 internal import Models
 internal import Pointers
+internal import Runs
 internal import Storage
 
 extension Hook {
@@ -20,16 +21,24 @@ extension Hook {
             let repository = try Repository.current()
             var new: [ObjectID] = []
             var old: [ObjectID] = []
+            var gone: Set<String> = []
             while let line = readLine() {
                 let words = line.split(separator: " ")
                 guard words.count == 4 else { continue }
-                if let id = ObjectID(words[1]), id.hex.contains(where: { $0 != "0" }) { new.append(id) }
+                if let id = ObjectID(words[1]), id.hex.contains(where: { $0 != "0" }) {
+                    new.append(id)
+                } else if words[2].hasPrefix("refs/heads/") {
+                    gone.insert(String(words[2]))
+                    gone.insert("refs/remotes/\(remote)/" + words[2].dropFirst("refs/heads/".count))
+                }
                 if let id = ObjectID(words[3]), id.hex.contains(where: { $0 != "0" }) { old.append(id) }
             }
-            guard !new.isEmpty else { return }
-            old += try repository.refs(below: "refs/remotes/\(remote)/").map(\.target)
-            try await sendData(repository, new: new, old: old)
-            await sendNotes(repository)
+            guard !new.isEmpty || !gone.isEmpty else { return }
+            if !new.isEmpty {
+                old += try repository.refs(below: "refs/remotes/\(remote)/").map(\.target)
+                try await sendData(repository, new: new, old: old)
+            }
+            await sendRecords(repository, gone: gone)
         }
 
         /// A failure here stops the push before any ref moves.
@@ -52,14 +61,16 @@ extension Hook {
         }
 
         /// A failure here leaves the user's own push alone: the records are sent with the next one.
-        private func sendNotes(_ repository: Repository) async {
+        private func sendRecords(_ repository: Repository, gone: Set<String>) async {
             do {
                 // A remote that came after `init` gets its fetch options here; a push to a bare address has none.
                 guard try repository.remotes().contains(remote) else { return }
-                try await GitSettings(repository: repository).applyFetchOptions()
-                try await NotesSync(repository).push(remote)
+                let exchange = Exchange(repository, remote: remote)
+                try exchange.fold()
+                try await exchange.run(gone: gone) { Terminal.error("git-ml: \($0)") }
             } catch {
                 Terminal.error("git-ml: the recorded runs were not sent (they stay here): \(error)")
+                for hint in (error as? any Failure)?.hints ?? [] { Terminal.error("git-ml: \(hint)") }
             }
         }
     }

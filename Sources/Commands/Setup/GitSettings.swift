@@ -23,14 +23,20 @@ struct GitSettings {
         return try await changed + applyFetchOptions()
     }
 
-    /// Makes every `git fetch` of the remotes that there are bring our notes along; returns the keys that changed.
+    /// Makes every `git fetch` of the remotes that there are bring our refs along; returns the keys that changed.
+    ///
+    /// A remote that was renamed leaves options behind that name the old one: they go.
     @discardableResult
     func applyFetchOptions() async throws -> [String] {
         var changed: [String] = []
+        let present = try await fetchOptions()
+        for (key, spec) in present where NotesSync.isFetchSpec(spec) && !isWanted(spec, key: key) {
+            try await repository.git("config", "--local", "--fixed-value", "--unset-all", key, spec)
+            changed.append(key)
+        }
         for remote in try repository.remotes() {
             let key = "remote.\(remote).fetch"
-            let present = try await local(key)
-            for spec in NotesSync.fetchSpecs(remote) where !present.contains(spec) {
+            for spec in NotesSync.fetchSpecs(remote) where !present.contains(where: { $0 == (key, spec) }) {
                 try await repository.git("config", "--local", "--add", key, spec)
                 changed.append(key)
             }
@@ -45,12 +51,9 @@ struct GitSettings {
             try await repository.git("config", "--local", "--unset-all", key)
             removed.append(key)
         }
-        for remote in try repository.remotes() {
-            let key = "remote.\(remote).fetch"
-            for spec in NotesSync.fetchSpecs(remote) where try await local(key).contains(spec) {
-                try await repository.git("config", "--local", "--fixed-value", "--unset-all", key, spec)
-                removed.append(key)
-            }
+        for (key, spec) in try await fetchOptions() where NotesSync.isFetchSpec(spec) {
+            try await repository.git("config", "--local", "--fixed-value", "--unset-all", key, spec)
+            removed.append(key)
         }
         return removed
     }
@@ -59,13 +62,28 @@ struct GitSettings {
     func missing() async throws -> [String] {
         var missing: [String] = []
         for (key, value) in wanted where try await local(key) != [value] { missing.append(key) }
+        let present = try await fetchOptions()
         for remote in try repository.remotes() {
-            let present = try await local("remote.\(remote).fetch")
-            if !NotesSync.fetchSpecs(remote).allSatisfy({ present.contains($0) }) {
-                missing.append("remote.\(remote).fetch")
-            }
+            let key = "remote.\(remote).fetch"
+            let hasAll = NotesSync.fetchSpecs(remote).allSatisfy { spec in present.contains { $0 == (key, spec) } }
+            if !hasAll { missing.append(key) }
         }
         return missing
+    }
+
+    /// Every fetch option of this repository's own settings.
+    private func fetchOptions() async throws -> [(key: String, spec: String)] {
+        let result = try await repository.git.attempt([
+            "config", "--local", "-z", "--get-regexp", #"^remote\..*\.fetch$"#,
+        ])
+        return result.text.split(separator: "\0").compactMap { entry in
+            let parts = entry.split(separator: "\n", maxSplits: 1)
+            return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
+        }
+    }
+
+    private func isWanted(_ spec: String, key: String) -> Bool {
+        NotesSync.fetchSpecs(String(key.dropFirst("remote.".count).dropLast(".fetch".count))).contains(spec)
     }
 
     private func local(_ key: String) async throws -> [String] {

@@ -9,6 +9,7 @@ internal import SystemPackage
 struct HookInstaller {
     static let clientHooks = ["post-commit", "post-rewrite", "pre-push"]
     static let serverHooks = ["post-receive"]
+    static let guardHooks = ["update"]
     private static let mark = "git-ml hook"
 
     let directory: FilePath

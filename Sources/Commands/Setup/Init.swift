@@ -46,6 +46,9 @@ struct Init: AsyncParsableCommand {
             try await repository.git("config", "--local", key, value)
             changes.append("set \(key) = \(value)")
         }
+        changes += try await HookInstaller(repository).install(HookInstaller.guardHooks).map {
+            "installed the hook \($0)"
+        }
         if runner {
             changes += try await HookInstaller(repository).install(HookInstaller.serverHooks).map {
                 "installed the hook \($0)"
@@ -55,7 +58,8 @@ struct Init: AsyncParsableCommand {
     }
 
     private func takeOut(_ repository: Repository) async throws {
-        let hooks = try await HookInstaller(repository).remove(HookInstaller.clientHooks + HookInstaller.serverHooks)
+        let hooks = try await HookInstaller(repository).remove(
+            HookInstaller.clientHooks + HookInstaller.serverHooks + HookInstaller.guardHooks)
         for hook in hooks { print("removed the hook \(hook)") }
         let settings = try await GitSettings(repository: repository).remove()
         if !settings.isEmpty { print("removed the settings of filter, notes and fetch") }
