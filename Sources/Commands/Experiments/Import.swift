@@ -82,7 +82,7 @@ struct Import: ParsableCommand {
     }
 
     private func printText(_ outcome: RunImport.Outcome, _ source: String) {
-        if dryRun, !outcome.runs.isEmpty { RunTable(outcome.runs.map(\.run)).table().print() }
+        if dryRun, !outcome.runs.isEmpty { RunTable(outcome.runs.map(\.run), .runs).table().print() }
         let new = outcome.runs.count { $0.isNew }
         let verb = dryRun ? "would be taken in" : "taken in"
         var text = "\(Terminal.safe(source)): \(new) run(s) \(verb)"
