@@ -54,8 +54,9 @@ public struct RunRecord: Sendable {
     public var outputs: [RunItem] = []
     /// Nil while it goes on.
     public var end: End?
-    /// When the newest of it was written, for a run that is found again after it grew: its lines are then later than
-    /// those of the first time, and win. Nil: directly after the start.
+    /// When the newest of it was written; nil: directly after the start.
+    ///
+    /// A run that is found again after it grew has later lines than the first time, and they win.
     public var observed: Timestamp?
     /// How many points at the beginning of a curve are recorded already, for a run that is found again after it grew.
     public var recorded: [String: Int] = [:]

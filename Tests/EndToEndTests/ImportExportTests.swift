@@ -89,7 +89,9 @@ struct ImportExportTests {
         func ended(_ text: String) throws -> [String] {
             try lines(text).filter { $0["status"] != "RUNNING" }.map(\.canonical).sorted()
         }
-        let before = try ended(try await python(project, Self.dump, in: "")).map { $0.replacing("hunter2", with: "***") }
+        let before = try ended(try await python(project, Self.dump, in: "")).map {
+            $0.replacing("hunter2", with: "***")
+        }
         let after = try ended(try await python(project, Self.dump, in: "export"))
         #expect(before.count == 3)
         #expect(before == after)
@@ -128,7 +130,7 @@ struct ImportExportTests {
         try await project.sh("git add . && git commit -qm auc")
         let exported = try await project.ml("export", "HEAD", "--to", "../runs.jsonl", "--json")
         #expect(exported.status == 0, "\(exported)")
-        try await project.sh("git clone -q work other && cd other && git ml init", in: "")
+        try await project.sh("git clone -q work other && cd other && git remote remove origin && git ml init", in: "")
         let dry = try await project.ml("import", "../runs.jsonl", "--dry-run", in: "other")
         #expect(dry.output.hasSuffix("../runs.jsonl: 1 run(s) would be taken in.\n"), "\(dry)")
         let imported = try await project.ml("import", "../runs.jsonl", in: "other")

@@ -18,7 +18,8 @@ struct FormatsOtherTests {
         try directory.write("dvclive/params.yaml", "lr: 0.1\nm: {d: 4}\napi_key: abc\n")
         try directory.write("dvclive/metrics.json", #"{"train":{"loss":0.25},"acc":1.0,"step":1,"final":0.5}"#)
         try directory.write(
-            "dvclive/plots/metrics/train/loss.tsv", "timestamp\tstep\tloss\n1700000005000\t0\t0.5\n1700000006000\t1\t0.25\n")
+            "dvclive/plots/metrics/train/loss.tsv",
+            "timestamp\tstep\tloss\n1700000005000\t0\t0.5\n1700000006000\t1\t0.25\n")
         try directory.write("dvclive/plots/metrics/acc.tsv", "step\tacc\r\n0\t0.0\r\nx\ty\r\n1\t1.0\r\n")
         try directory.write("dvclive/plots/images/a.png", "png")
         try directory.write("dvclive/plots/sklearn/cm.json", "[]")
@@ -57,7 +58,8 @@ struct FormatsOtherTests {
     }
 
     @Test func `a run of Weights and Biases is read with its history, in the line or behind it`() throws {
-        let head = #"{"id":"3k2j","name":"gbm","project":"churn","entity":"acme","state":"finished","user":"ann","#
+        let head =
+            #"{"id":"3k2j","name":"gbm","project":"churn","entity":"acme","state":"finished","user":"ann","#
             + #""created_at":"2023-11-14T22:13:20","config":{"lr":{"value":0.1,"desc":null},"m":{"d":4},"_wandb":{"v":1}},"#
             + #""summary":{"auc":0.9,"best":0.95,"_step":1,"_runtime":7.5},"tags":["base"],"notes":"a note""#
         let rows = [

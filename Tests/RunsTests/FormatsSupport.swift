@@ -83,7 +83,9 @@ struct Message {
 
     func int(_ field: UInt64, _ value: Int64) -> Message { adding(field, 0, Self.varint(UInt64(bitPattern: value))) }
     func double(_ field: UInt64, _ value: Double) -> Message { adding(field, 1, Self.little(value.bitPattern, 8)) }
-    func float(_ field: UInt64, _ value: Float) -> Message { adding(field, 5, Self.little(UInt64(value.bitPattern), 4)) }
+    func float(_ field: UInt64, _ value: Float) -> Message {
+        adding(field, 5, Self.little(UInt64(value.bitPattern), 4))
+    }
     func data(_ field: UInt64, _ value: [UInt8]) -> Message {
         adding(field, 2, Self.varint(UInt64(value.count)) + value)
     }

@@ -152,7 +152,8 @@ struct FoundRunsTests {
         try run.write(directory, below: "work/mlruns/7")
         try directory.write("work/mlruns/7/\(run.id)/meta.yaml", "a: [")
         try Files.replace(
-            sandbox.path.appending("work").appending("runs").appending("x.tfevents.1"), with: Array("rubbish, and more".utf8))
+            sandbox.path.appending("work").appending("runs").appending("x.tfevents.1"),
+            with: Array("rubbish, and more".utf8))
         let outcome = try found()
         #expect(outcome.records.count == 1)
         #expect(outcome.warnings.count == 2)

@@ -81,7 +81,8 @@ struct RunArchiveTests {
             var bytes = whole
             // Most of the file is the curve, and half of the changes would be there.
             let isHead = Bool.random(using: &generator)
-            let at = isHead ? Int.random(in: 0..<200, using: &generator) : Int.random(in: bytes.indices, using: &generator)
+            let at =
+                isHead ? Int.random(in: 0..<200, using: &generator) : Int.random(in: bytes.indices, using: &generator)
             bytes[at] = bytes[at] == 0x41 ? 0x42 : 0x41
             let damaged = try FileDescriptor.open(
                 file, .writeOnly, options: [.truncate, .create], permissions: .ownerReadWrite)

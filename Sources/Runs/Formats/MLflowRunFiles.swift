@@ -113,7 +113,9 @@ struct MLflowRunFiles {
         throws -> [RunItem]
     {
         let found = try files(below: folder)
-        let models = found.filter { $0.file.lastComponent?.string == "MLmodel" }.map { $0.key.dropLast("MLmodel".count) }
+        let models = found.filter { $0.file.lastComponent?.string == "MLmodel" }.map {
+            $0.key.dropLast("MLmodel".count)
+        }
         return try found.map { key, file, _ in
             let (digest, size) = try store.keep(file: file)
             let isModel = models.contains { key.hasPrefix($0) }

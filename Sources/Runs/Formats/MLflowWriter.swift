@@ -172,8 +172,10 @@ public struct MLflowWriter: Sendable {
         Array(members.map { "\($0.0): \($0.1)\n" }.joined().utf8)
     }
 
-    /// Replaces a file that differs, in one step. It is not flushed: an export is tens of small files a run, and can be
-    /// made again. The temporary file lies where MLflow does not take it for a metric.
+    /// Replaces a file that differs, in one step.
+    ///
+    /// It is not flushed: an export is tens of small files a run, and can be made again. The temporary file lies where MLflow
+    /// does not take it for a metric.
     private func replace(_ path: FilePath, _ bytes: [UInt8]) throws {
         if Files.status(path)?.size == Int64(bytes.count), try Files.read(path) == bytes { return }
         try Files.makeDirectory(path.removingLastComponent())

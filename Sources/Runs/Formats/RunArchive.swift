@@ -140,7 +140,9 @@ extension RunArchive {
         var splitter = LineSplitter()
         func take(_ line: [UInt8]) throws {
             number += 1
-            func failure(_ reason: String) -> ArchiveFailure { ArchiveFailure(path: name, line: number, reason: reason) }
+            func failure(_ reason: String) -> ArchiveFailure {
+                ArchiveFailure(path: name, line: number, reason: reason)
+            }
             guard let json = try? JSON.parse(line) else { throw failure("it is not a JSON object") }
             if number == 1 {
                 guard json["format"]?.string == "git-ml runs" else { throw failure("it is no archive of runs") }
@@ -176,7 +178,9 @@ extension RunArchive {
         guard Files.exists(place.root) else { return }
         var items: Set<RunItem> = []
         for line in lines.values.joined() where line.contains(#""items":"#) {
-            for item in (try? JSON.parse(line))?["items"]?.array ?? [] { if let item = RunItem(item) { items.insert(item) } }
+            for item in (try? JSON.parse(line))?["items"]?.array ?? [] {
+                if let item = RunItem(item) { items.insert(item) }
+            }
         }
         for item in items where place.contains(item.digest, size: item.size) {
             let path = place.path(of: item.digest)
