@@ -68,7 +68,10 @@ public struct DVCExperiments: Sendable {
         for path in paths {
             guard let bytes = try repository.file(path, in: commit) else { continue }
             do {
-                all.merge(try ValueFile.read(bytes, path: path)) { $1 }
+                var values = try ValueFile.read(bytes, path: path)
+                // DVCLive's counter of steps is no metric.
+                if path == DVCLive.metricsPath { values["step"] = nil }
+                all.merge(values) { $1 }
             } catch {
                 warnings.append("\(commit.short): \(error)")
             }

@@ -108,7 +108,7 @@ extension RunArchive {
 }
 
 extension RunStore {
-    /// The lines that the notes hold of some runs, by the objects they stand on, in the order of their bytes.
+    /// The lines that the notes hold of some runs, by the objects they belong to, in the order of their bytes.
     func lines(of runs: [Run]) throws -> [ObjectID: [String]] {
         var wanted: [ObjectID: Set<RunKey>] = [:]
         for run in runs {
@@ -121,9 +121,17 @@ extension RunStore {
                 var line = line
                 return line.withUTF8 { NoteLines.run(of: $0) }.map { keys.contains($0) } ?? false
             }
-            if !own.isEmpty { lines[note] = own }
+            if !own.isEmpty { lines[try owner(of: note), default: []] += own }
         }
-        return lines
+        return lines.mapValues { Set($0).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) } }
+    }
+
+    /// The commit that a note belongs to: for a batch commit its parent, since another clone makes its own.
+    private func owner(of note: ObjectID) throws -> ObjectID {
+        guard let commit = try? repository.commit(note), commit.message.hasPrefix("git-ml batch "),
+            let parent = commit.parents.first
+        else { return note }
+        return parent
     }
 }
 

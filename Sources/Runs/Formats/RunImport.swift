@@ -96,6 +96,11 @@ public struct RunImport: Sendable {
         for record in content.records {
             let record = try placed(record, format)
             let known = try store.run(id: record.run.description)
+            if format == .experiments, known == nil, let own = try recorded(record.code) {
+                outcome.newLines += try name(own, as: record)
+                outcome.runs.append((own, false))
+                continue
+            }
             if let known, record.isCovered(by: known) {
                 outcome.runs.append((known, false))
                 continue
@@ -105,8 +110,21 @@ public struct RunImport: Sendable {
             if let run = Run.fold(new, on: record.code).first { outcome.runs.append((run, known == nil)) }
         }
         let kept = format == .experiments ? Array(lines.keys) : []
-        outcome.newLines = try add(lines, keeping: kept)
+        outcome.newLines += try add(lines, keeping: kept)
         return outcome
+    }
+
+    /// The run that a hook has made of an experiment's commit: DVC commits in the work tree.
+    private func recorded(_ commit: ObjectID) throws -> Run? {
+        try store.runs(at: commit).first { $0.commit == commit && $0.source == "commit" }
+    }
+
+    /// Gives a run that is there already the name and tags of an experiment; answers how many lines that took.
+    private func name(_ run: Run, as record: RunRecord) throws -> Int {
+        guard let name = record.name, run.name != name, !isDry else { return 0 }
+        try KeptCommits(repository).keep([run.commit])
+        try store.change(run) { $0.tags(record.tags.merging([Run.nameTag: name]) { $1 }) }
+        return 1
     }
 
     private func add(_ archive: RunArchive) throws -> Outcome {
@@ -128,14 +146,14 @@ public struct RunImport: Sendable {
     private func add(_ lines: [ObjectID: [String]], keeping commits: [ObjectID]) throws -> Int {
         var new: [ObjectID: [String]] = [:]
         for (object, own) in lines {
-            let old = Set(try store.log.notes.lines(on: object).map { Array($0.utf8) })
+            let old = Set(try store.log.lines(on: object).map { Array($0.utf8) })
             let added = own.filter { !old.contains(Array($0.utf8)) }
             if !added.isEmpty { new[object] = added }
         }
         let count = new.values.reduce(0) { $0 + $1.count }
         if isDry || count == 0 { return count }
         if !commits.isEmpty { try KeptCommits(repository).keep(commits.sorted()) }
-        try store.log.notes.add(new, message: "runs: import")
+        try store.log.add(new, message: "runs: import")
         return count
     }
 
