@@ -88,6 +88,9 @@ struct ReproduceTests {
         #expect(after == before)
         let left = try await leftOvers()
         #expect(left == "")
+        // Three runs have the commit as their code: its name means the one whose results it holds, its own.
+        let difference = try await project.ml("diff", "HEAD", "reproduce-one")
+        #expect(difference.output.split(separator: "\n").map { $0.split(separator: " ")[0] }.contains("model"))
     }
 
     @Test func `uncommitted code is repeated too, from its snapshot`() async throws {
@@ -142,11 +145,11 @@ struct ReproduceTests {
         #expect(seen.status == 1)
         #expect(
             seen.output == """
-                the content of the input data/train.csv (67d4ff71d439) is neither here nor at file://\(project.path)/clone/../remote.git/lfs/objects
+                the content of the input data/train.csv (67d4ff71d439) is neither here nor at \
+                file://\(project.path)/remote.git/lfs/objects
                 one: cannot
 
-                """ || seen.output.hasSuffix("one: cannot\n"), "\(seen)")
-        #expect(seen.output.contains("data/train.csv (67d4ff71d439)"))
+                """)
         let left = try await project.sh("ls .git/ml/worktrees; git worktree list | tail -n +2", in: "clone")
         #expect(left == "")
     }
@@ -204,9 +207,7 @@ struct ReproduceTests {
         #expect(without == 1)
         let first = try await project.ml("reproduce", "tiny", "--env")
         #expect(first.status == 0, "\(first)")
-        #expect(
-            first.errors.contains("git-ml: building the environment of requirements.txt\\n")
-                || first.errors.contains("building the environment of requirements.txt"))
+        #expect(first.errors.contains("git-ml: building the environment of requirements.txt\n"))
         let second = try await project.ml("reproduce", "tiny", "--env")
         #expect(second.status == 0, "\(second)")
         #expect(!second.errors.contains("building"))

@@ -28,7 +28,8 @@ struct Compare: ParsableCommand {
     func run() throws {
         let store = try RunStore.current()
         var runs: [Run] = []
-        for run in try names.map({ try store.run(named: $0) }) where !runs.contains(where: { $0.id == run.id }) {
+        let selection = RunSelection(store: store)
+        for run in try names.map({ try selection.run($0) }) where !runs.contains(where: { $0.id == run.id }) {
             runs.append(run)
         }
         let rows = RunComparison(runs: runs).rows(all: all)

@@ -29,7 +29,8 @@ struct Diff: AsyncParsableCommand {
 
     func run() async throws {
         let store = try RunStore.current()
-        let runs = [try store.run(named: old), try store.run(named: new)]
+        let selection = RunSelection(store: store)
+        let runs = [try selection.run(old), try selection.run(new)]
         let rows = RunComparison(runs: runs).rows(all: all)
         if json.isOn {
             for row in rows {

@@ -95,7 +95,7 @@ struct Plot: AsyncParsableCommand {
         }
         var found: [Plotted] = []
         for name in runs {
-            let run = try store.run(named: name)
+            let run = try RunSelection(store: store).run(name)
             if found.contains(where: { $0.run.id == run.id }) { continue }
             guard let curve = try await curve(run, store) else {
                 throw NoMetric(metric: metric, runs: "the run \(RunLabels.of(run))", known: run.metrics.keys.sorted())

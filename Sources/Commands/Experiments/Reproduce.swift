@@ -43,7 +43,7 @@ struct Reproduce: AsyncParsableCommand {
 
     func run() async throws {
         let repository = try Repository.current()
-        let run = try RunStore.current().run(named: name)
+        let run = try RunSelection(store: .current()).run(name)
         let project = try (try? Project.at(run.commit, in: repository)) ?? Project.inWorkTree(of: repository)
         let reproduction = Reproduction(
             of: run, in: repository, settings: project.record, modelPaths: project.modelPaths,

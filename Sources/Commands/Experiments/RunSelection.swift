@@ -6,6 +6,23 @@ internal import Runs
 struct RunSelection {
     let store: RunStore
 
+    /// The one run that a name means.
+    ///
+    /// Of several at a commit it is the one whose results the commit holds: not the runs that started from it, and not
+    /// what `git ml reproduce` repeated.
+    func run(_ name: String) throws -> Run {
+        do {
+            return try store.run(named: name)
+        } catch let failure as AmbiguousRun {
+            let own = failure.candidates.filter { $0.tags[Reproduction.reproducesTag] == nil }
+            if own.count == 1 { return own[0] }
+            guard let commit = try? store.repository.resolve(name) else { throw failure }
+            let held = own.filter { $0.links.contains(commit) || ($0.source == "commit" && $0.commit == commit) }
+            guard held.count == 1 else { throw failure }
+            return held[0]
+        }
+    }
+
     /// One run for a name, an id's beginning or `best:…`; for a commit all that were made with its code or linked to it.
     func runs(_ name: String) throws -> [Run] {
         let found: Run

@@ -123,11 +123,15 @@ public struct ReproductionReport: Sendable {
         }
     }
 
-    /// What differs of the machine; what nobody recorded is left out.
+    /// What differs of the machine; what nobody recorded is left out, and `3.11` says nothing against `3.11.7`.
     static func differences(_ old: JSON, _ new: JSON) -> [Difference] {
         (old.members ?? []).compactMap { member in
             let now = new[member.key] ?? .null
             guard member.value != .null, member.value != now else { return nil }
+            if let a = member.value.string, let b = now.string, "\(a).".hasPrefix("\(b).") || "\(b).".hasPrefix("\(a).")
+            {
+                return nil
+            }
             return Difference(key: member.key, old: member.value, new: now)
         }
     }
