@@ -15,6 +15,8 @@ VENV = .build/python
 # What the benchmarks compare with.
 PEERS = .build/peers
 REQUIREMENTS = Tests/Demo/project/requirements.txt
+# Programs of PyPI that the tests run besides.
+TEST_TOOLS = pre-commit==4.7.0
 
 .PHONY: help deps build install uninstall test demo bench format lint clean
 
@@ -33,9 +35,9 @@ deps: ## install the packages that are missing
 	  $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
 
 $(VENV)/done: $(REQUIREMENTS)
-	@echo "Installing into $(VENV):" $$(cat $(REQUIREMENTS))
+	@echo "Installing into $(VENV):" $$(cat $(REQUIREMENTS)) $(TEST_TOOLS)
 	@python3 -m venv $(VENV)
-	@$(VENV)/bin/python3 -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)
+	@$(VENV)/bin/python3 -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS) $(TEST_TOOLS)
 	@touch $@
 
 $(PEERS)/done:
