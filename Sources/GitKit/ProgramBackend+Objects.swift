@@ -2,6 +2,9 @@ internal import Base
 internal import Synchronization
 
 extension ProgramBackend {
+    /// So many bytes wait in memory at most.
+    private static let most = 32 << 20
+
     /// Settings for a git that writes: what it acknowledges is on the disk.
     static let durably = ["-c", "core.fsync=loose-object,pack,pack-metadata,reference", "-c", "core.fsyncMethod=batch"]
 
@@ -41,8 +44,9 @@ extension ProgramBackend {
             if state.position[id] == nil {
                 state.position[id] = state.pending.count
                 state.pending.append((id, kind, bytes))
+                state.pendingBytes += bytes.count
             }
-            return state.holders > 0
+            return state.holders > 0 && state.pendingBytes < Self.most
         }
         if !isHeld { try flush() }
         return id
@@ -63,7 +67,7 @@ extension ProgramBackend {
             guard result.status == 0 else {
                 throw Self.failure("write \(state.pending.count) object(s) into the repository", result)
             }
-            (state.pending, state.position) = ([], [:])
+            (state.pending, state.position, state.pendingBytes) = ([], [:], 0)
         }
     }
 }

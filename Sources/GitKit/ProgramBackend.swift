@@ -16,6 +16,7 @@ final class ProgramBackend: RepositoryBackend {
         /// Objects that were written and that git does not have yet, in their order.
         var pending: [(id: ObjectID, kind: ObjectKind, bytes: [UInt8])] = []
         var position: [ObjectID: Int] = [:]
+        var pendingBytes = 0
         /// How many callers will flush by themselves.
         var holders = 0
     }

@@ -47,8 +47,21 @@ extension Repository {
 }
 
 extension ProgramBackend {
+    /// Stores a pack beside git's own.
+    ///
+    /// It is made elsewhere and moved there: `git prune` deletes temporary files among the packs, those of a living
+    /// `git index-pack` too.
     func writePack(_ pack: PackStream) throws {
+        let name = "pack-" + Hex.encode(pack.bytes.suffix(place.format.digits / 2))
+        let folder = place.commonDirectory.appending("ml").appending("tmp")
+        let (data, index) = (folder.appending(name + ".pack"), folder.appending(name + ".idx"))
+        try Files.replace(data, with: pack.bytes, mode: 0o444)
         _ = try run(
-            "write objects into the repository", Self.durably + ["index-pack", "--stdin"], input: pack.bytes)
+            "index \(data)", Self.durably + ["-c", "pack.writeReverseIndex=false", "index-pack", data.string])
+        let packs = place.commonDirectory.appending("objects").appending("pack")
+        try Files.makeDirectory(packs)
+        try Files.rename(data, to: packs.appending(name + ".pack"))
+        try Files.rename(index, to: packs.appending(name + ".idx"))
+        Files.flush(packs)
     }
 }

@@ -13,10 +13,15 @@ extension Repository {
 
     /// Whether `ancestor` is `commit` or can be reached from it.
     ///
-    /// In a shallow clone a no may be wrong, as git's own answer is: see ``isShallow``. Whoever acts on a no deepens
+    /// One that is not here is no ancestor. In a shallow clone a no may be wrong, as git's own answer is: see ``isShallow``. Whoever acts on a no deepens
     /// first (`git fetch --unshallow`).
     public func isAncestor(_ ancestor: ObjectID, of commit: ObjectID) throws -> Bool {
         if ancestor == commit { return true }
-        return try historyBackend().isAncestor(ancestor, of: commit)
+        do {
+            return try historyBackend().isAncestor(ancestor, of: commit)
+        } catch {
+            if try backend.header(ancestor) == nil { return false }
+            throw error
+        }
     }
 }

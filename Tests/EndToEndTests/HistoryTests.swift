@@ -11,7 +11,8 @@ struct HistoryTests {
         project = try Project()
         try await project.sandbox.repository("work")
         _ = try await project.ml("init")
-        try await project.sh("echo 'lr: 0.1' > params.yaml; git add . && git commit -qm set-up; git checkout -qb feature")
+        try await project.sh(
+            "echo 'lr: 0.1' > params.yaml; git add . && git commit -qm set-up; git checkout -qb feature")
     }
 
     private func commit(_ auc: String, _ message: String = "x") async throws {
@@ -46,7 +47,8 @@ struct HistoryTests {
         try await commit("0.5")
         try await commit("0.6")
         try await project.sh(
-            "git checkout -q main; echo x > x; git add x; git commit -qm x; git checkout -q feature; git rebase -q main")
+            "git checkout -q main; echo x > x; git add x; git commit -qm x; git checkout -q feature; git rebase -q main"
+        )
         #expect(try await aucs() == [0.5, 0.6])
         #expect(try await shown("HEAD~1") == 0.5)
         #expect(try await shown("HEAD") == 0.6)

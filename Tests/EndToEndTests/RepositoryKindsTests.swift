@@ -115,10 +115,10 @@ struct RepositoryKindsTests {
         try await setUp(project)
         try await checkRecording(project, in: "work")
         // A blob of an older commit is not here; without its remote it cannot be read.
-        let digest = try await project.sh("git rev-parse HEAD~3:metrics.json; mv ../origin ../away")
+        let digest = try await project.sh("git rev-parse HEAD~2:metrics.json; mv ../origin ../away")
         let missing = try await project.sh("git rev-list --objects --all --missing=print | grep '^?' || true")
         #expect(missing.contains(digest.trimmingTrailingSpace))
-        let seen = try await project.ml("diff", "HEAD~3", "HEAD")
+        let seen = try await project.ml("diff", "HEAD~2", "HEAD")
         #expect(seen.status != 70, "\(seen)")
         try await project.sh(
             #"printf '{"auc":0.1}' > metrics.json; git commit -qam offline; git ml log | grep 0.1"#)
@@ -207,24 +207,24 @@ struct RepositoryKindsTests {
             """, in: "")
     }
 
-    @Test func `gc, repack and pack-refs beside forty commits lose no run`() async throws {
+    @Test func `gc, repack and pack-refs while a commit is recorded lose no run`() async throws {
         let project = try Project()
         try await project.sandbox.repository()
         try await setUp(project)
+        // git's own commit can break beside `gc --prune=now`: it is made before, and recorded beside.
         let count = try await project.sh(
             """
-            (while [ ! -e ../done ]; do git gc -q --prune=now; git pack-refs --all; git repack -qad; done) >../gc.log 2>&1 &
-            # git's own `add` and `commit` can fail beside `gc --prune=now`: then nothing was committed.
-            for i in $(seq 40); do
-              printf '{"auc":0.%s}' $i > metrics.json
-              until git add metrics.json 2>/dev/null && git commit -qm $i 2>../message; do :; done
-              grep git-ml ../message >> ../errors.log || true
+            git config gc.reflogExpire never; git config gc.reflogExpireUnreachable never  # the sandbox's time is 2023
+            for i in $(seq 12); do
+              printf '{"auc":0.%s}' $i > metrics.json; git add metrics.json
+              git -c core.hooksPath=/dev/null commit -qm $i
+              (git gc -q --prune=now; git pack-refs --all; git repack -qad) 2>>../gc.log &
+              git-ml hook post-commit 2>>../errors.log
+              wait
             done
-            touch ../done; wait
-            # git's own objects may have been taken, ours not.
-            git rev-list --objects refs/notes/ml/runs > ../objects; git ml runs --all --json | wc -l
+            git fsck >&2; git ml runs --all --json | wc -l
             """)
-        #expect(count.trimmingTrailingSpace.split(separator: "\n").last == "40")
-        #expect(try project.text("errors.log") ?? "" == "")
+        #expect(count.trimmingTrailingSpace == "12")
+        #expect(try project.text("errors.log") == "")
     }
 }

@@ -31,7 +31,8 @@ struct RunCommandTests {
     }
 
     @Test func `a run records code, parameters, metrics, output and how it ended`() async throws {
-        try project.write("work/train.sh", "echo hello; echo oops >&2; printf '{\"auc\": 0.9}' > metrics.json; exit 3\n")
+        try project.write(
+            "work/train.sh", "echo hello; echo oops >&2; printf '{\"auc\": 0.9}' > metrics.json; exit 3\n")
         let seen = try await project.ml("run", "--name", "gbm", "-p", "lr=0.2", "--", "sh", "train.sh")
         #expect(seen.status == 3)
         #expect(seen.output == "hello\n")
@@ -81,7 +82,8 @@ struct RunCommandTests {
         #expect(run["params"] == ["api_key": "***", "depth": "4", "lr": "0.1"])
         #expect(run["tags"] == ["owner": "ann"])
         #expect(run["outputs"]?.array?.contains { $0["path"]?.string == "report.txt" } == true)
-        let notes = try await project.sh("git ml runs --all --json >/dev/null; git grep -h abcdef $(git rev-parse refs/notes/ml/runs) || true")
+        let notes = try await project.sh(
+            "git ml runs --all --json >/dev/null; git grep -h abcdef $(git rev-parse refs/notes/ml/runs) || true")
         #expect(notes == "")
     }
 
@@ -110,7 +112,8 @@ struct RunCommandTests {
 
     @Test func `git-ml killed outright loses nothing: the next command finds the run`() async throws {
         let run = try start(
-            "echo '{\"loss\":0.5}' >> $GIT_ML_RUN/metrics.jsonl; git ml param a=b; echo ready; while echo x; do sleep 0.1; done")
+            "echo '{\"loss\":0.5}' >> $GIT_ML_RUN/metrics.jsonl; git ml param a=b; echo ready; while echo x; do sleep 0.1; done"
+        )
         _ = try await run.waitForLog("ready")
         let going = try await runs().first { $0["source"]?.string == "cli" }
         #expect(going?["status"]?.string == "running")
@@ -130,7 +133,8 @@ struct RunCommandTests {
     }
 
     @Test func `a run inside a run is its child`() async throws {
-        let seen = try await project.ml("run", "--name", "outer", "--", "git", "ml", "run", "--name", "inner", "--", "true")
+        let seen = try await project.ml(
+            "run", "--name", "outer", "--", "git", "ml", "run", "--name", "inner", "--", "true")
         #expect(seen.status == 0, "\(seen)")
         let lines = try await project.sh("git ml runs --all >/dev/null; git notes --ref=ml/runs show HEAD")
             .split(separator: "\n").map { try JSON.parse(String($0)) }.filter { $0["ev"]?.string == "start" }
@@ -140,7 +144,9 @@ struct RunCommandTests {
         #expect(outer?["parent"] == .null)
     }
 
-    @Test func `nothing is recorded of a command that is not there, on an unborn branch, or of a wrong -p`() async throws {
+    @Test func `nothing is recorded of a command that is not there, on an unborn branch, or of a wrong -p`()
+        async throws
+    {
         let missing = try await project.ml("run", "--", "no-such-program")
         #expect(missing.status == 1)
         #expect(missing.errors.hasPrefix("error: the program “no-such-program” is not installed"))

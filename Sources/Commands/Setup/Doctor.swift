@@ -38,6 +38,12 @@ struct Doctor: AsyncParsableCommand {
         }
         if repository.workTree != nil {
             let installer = try await HookInstaller(repository)
+            let passedOver = try installer.passedOver(HookInstaller.clientHooks)
+            if !passedOver.isEmpty {
+                report(
+                    false, "core.hooksPath is \(installer.directory): git runs nothing of .git/hooks any more",
+                    "run `git ml init` again: it keeps the hooks that are there and runs them first")
+            }
             for hook in HookInstaller.clientHooks {
                 report(try installer.isInstalled(hook), "hook \(hook) in \(installer.directory)", "run `git ml init`")
             }
