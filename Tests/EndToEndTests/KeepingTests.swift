@@ -68,9 +68,8 @@ struct KeepingTests {
             for i in 1 2; do (cd a; git ml sync); (cd b; git ml sync); done
             """, in: "")
         #expect(try await heads(project, "a", "b", "remote.git").count == 1)
-        #expect(try await heads(project, "a", "b", "remote.git", ref: "refs/ml/objects").count == 1)
         let counts = [try await count(project, "a"), try await count(project, "b")]
-        #expect(counts[0] >= 102 && counts[0] == counts[1])
+        #expect(counts[0] >= 100 && counts[0] == counts[1])
     }
 
     @Test func `forty worktrees that commit at once record forty runs`() async throws {
