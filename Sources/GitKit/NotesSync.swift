@@ -189,8 +189,9 @@ public struct PushRefusal: Failure {
             "fetch first", "non-fast-forward", "stale info", "cannot lock ref", "failed to update ref",
             "incorrect old value", "reference already exists", "failed to lock",
         ]
+        // With --atomic the server names the reason only in its own words.
         return refused.contains { refusal in marks.contains { refusal.reason.contains($0) } }
-            || refused.isEmpty && marks.contains { words.contains($0) }
+            || !refused.contains { $0.reason.contains("declined") } && marks.contains { words.contains($0) }
     }
 
     public var kind: FailureKind { .remote }

@@ -154,6 +154,23 @@ struct KeepingTests {
         #expect(try await heads(project, "work", "a", "remote.git").count == 1)
     }
 
+    @Test func `somebody who is faster during the push is fetched, united and not overwritten`() async throws {
+        let project = try await team()
+        try await project.sh(
+            "\(record) record 0.1; git push -q --no-verify origin HEAD:faster refs/notes/ml/runs:refs/x/runs", in: "a")
+        try project.sandbox.directory.write(
+            "remote.git/hooks/pre-receive",
+            """
+            #!/bin/sh
+            unset GIT_QUARANTINE_PATH
+            test -e raced || { touch raced; git update-ref refs/notes/ml/runs refs/x/runs; }
+            """, mode: 0o755)
+        try await project.sh("\(record) record 0.2; git push -q; test -e ../remote.git/raced")
+        try await project.sh("git ml sync", in: "a")
+        #expect(try await heads(project, "work", "a", "remote.git").count == 1)
+        #expect(try await count(project, "work") == 2)
+    }
+
     @Test func `the server's guard refuses what would lose runs, and lets them grow`() async throws {
         let project = try await team()
         try await project.sh("\(record) record 0.1; record 0.2; git push -q")
