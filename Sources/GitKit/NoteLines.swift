@@ -40,11 +40,24 @@ enum NoteLines {
         bytes.split(separator: 0x0a).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// Whether every line of `a` stands in `b` too, apart from those that `isExcused`.
-    static func isContained(_ a: [UInt8], in b: [UInt8], isExcused: (ArraySlice<UInt8>) -> Bool) -> Bool {
-        if union(a, b).count == union(b, []).count { return true }
-        let lines = Set(b.split(separator: 0x0a))
-        return a.split(separator: 0x0a).allSatisfy { lines.contains($0) || isExcused($0) }
+    /// The lines of `a` that `b` lacks, sorted; blank lines count for nothing.
+    static func missing(_ a: [UInt8], in b: [UInt8]) -> [ArraySlice<UInt8>] {
+        a.withUnsafeBytes { bytes in
+            b.withUnsafeBytes { other in
+                guard let base = bytes.baseAddress else { return [] }
+                var (mine, theirs) = (sorted(bytes)[...], sorted(other)[...])
+                var missing: [ArraySlice<UInt8>] = []
+                while let line = mine.first {
+                    let order = theirs.first.map { compare(line, $0) } ?? -1
+                    if order >= 0 { theirs.removeFirst() }
+                    if order <= 0 { mine.removeFirst() }
+                    if order < 0, let start = line.baseAddress.map({ $0 - base }) {
+                        missing.append(a[start..<start + line.count])
+                    }
+                }
+                return missing
+            }
+        }
     }
 
     private static func sorted(_ bytes: UnsafeRawBufferPointer) -> [UnsafeRawBufferPointer] {

@@ -25,6 +25,18 @@ extension Notes {
         try add(placed, message: message)
     }
 
+    /// The lines that stand on the batch commits of an object, in a notes tree.
+    func batchLines(of object: ObjectID, root: ObjectID) throws -> [UInt8] {
+        let tree = NotesTree(repository: repository)
+        let places = try BatchCommits(repository).places(of: object) {
+            try tree.note(on: $0, root: root).flatMap { try repository.header($0)?.size }
+        }
+        return try places.dropFirst().reduce(into: []) { lines, place in
+            guard let blob = try tree.note(on: place, root: root) else { return }
+            lines = NoteLines.union(lines, try repository.blob(blob))
+        }
+    }
+
     /// Takes what is too much for a note to batch commits, whole runs at a time, and returns the new tree.
     ///
     /// `trimmed` are the bytes of the blobs that stand in the tree in place of unions above ``BatchCommits/limit``, by blob.
@@ -40,18 +52,11 @@ extension Notes {
         var blobs: [ObjectID: ObjectID] = [:]
         var made: [ObjectID] = []
         for (object, union) in objects {
-            let batches = BatchCommits(repository)
-            let size = { (place: ObjectID) throws -> Int? in
+            let lines = NoteLines.missing(union, in: try batchLines(of: object, root: root))
+            let parts = try BatchCommits(repository).placing(lines, on: object) { place in
                 if place == object { return 0 }  // filled anew
                 return try tree.note(on: place, root: root).flatMap { try repository.header($0)?.size }
             }
-            var known: Set<ArraySlice<UInt8>> = []
-            for place in try batches.places(of: object, size: size).dropFirst() {
-                guard let blob = try tree.note(on: place, root: root) else { continue }
-                known.formUnion(try repository.blob(blob).split(separator: 0x0a))
-            }
-            let lines = union.split(separator: 0x0a).filter { !known.contains($0) }
-            let parts = try batches.placing(lines, on: object, size: size)
             for part in parts {
                 let old = part.place == object ? nil : try tree.note(on: part.place, root: root)
                 let bytes = NoteLines.union(

@@ -118,17 +118,14 @@ public struct Notes: Sendable {
         var holds = true
         try changes(from: part, to: whole) { object, old, new in
             guard holds, let old else { return }
-            let (a, b) = (try repository.blob(old), try new.map { try repository.blob($0) } ?? [])
-            if NoteLines.isContained(a, in: b, isExcused: { purged?.contains($0) ?? false }) { return }
-            var elsewhere: Set<ArraySlice<UInt8>> = []
-            let size = { (place: ObjectID) in
-                try tree.note(on: place, root: whole).flatMap { try repository.header($0)?.size }
+            let bytes = try new.map { try repository.blob($0) } ?? []
+            var missing = NoteLines.missing(try repository.blob(old), in: bytes).filter {
+                !(purged?.contains($0) ?? false)
             }
-            for place in try BatchCommits(repository).places(of: object, size: size).dropFirst() {
-                guard let blob = try tree.note(on: place, root: whole) else { continue }
-                elsewhere.formUnion(try repository.blob(blob).split(separator: 0x0a))
-            }
-            holds = NoteLines.isContained(a, in: b) { elsewhere.contains($0) || purged?.contains($0) ?? false }
+            if missing.isEmpty { return }
+            let elsewhere = try batchLines(of: object, root: whole)
+            missing = NoteLines.missing(Array(missing.joined(separator: [0x0a])), in: elsewhere)
+            holds = missing.isEmpty
         }
         return holds
     }

@@ -71,6 +71,12 @@ extension NotesSync {
         let purged = try PurgedRuns(repository, at: head)
         for kind in ["runs", "registry"] { try Notes("refs/notes/ml/\(kind)", in: repository).drop(purged) }
         try ContentList(repository).remove(purged.contents)
+        // git remembers where a ref stood before: that must not keep the runs either.
+        for ref in try repository.refs(below: Self.notesPrefix).map(\.name) + [
+            "refs/notes/ml/runs", "refs/notes/ml/registry",
+        ] {
+            Files.remove(repository.commonDirectory.appending("logs").appending(FilePath(ref).components))
+        }
         try Files.replace(mark, with: (head.hex + "\n").utf8)
     }
 
@@ -183,8 +189,9 @@ public struct PushRefusal: Failure {
             "fetch first", "non-fast-forward", "stale info", "cannot lock ref", "failed to update ref",
             "incorrect old value", "reference already exists", "failed to lock",
         ]
+        // With --atomic the server names the reason only in its own words.
         return refused.contains { refusal in marks.contains { refusal.reason.contains($0) } }
-            || refused.isEmpty && marks.contains { words.contains($0) }
+            || !refused.contains { $0.reason.contains("declined") } && marks.contains { words.contains($0) }
     }
 
     public var kind: FailureKind { .remote }

@@ -55,7 +55,7 @@ public struct Purge: Sendable {
     }
 
     /// Takes the runs out of this clone; the next push or sync takes them out of the remote and of other clones.
-    public func run(_ plan: Plan, by user: String) async throws {
+    public func run(_ plan: Plan, by user: String) throws {
         let kept = KeptObjects(repository)
         var lines: [String] = []
         for run in plan.runs {
@@ -74,8 +74,6 @@ public struct Purge: Sendable {
             guard let digest = Digest(content) else { continue }
             kept.remove(digest)
         }
-        // git remembers where a ref stood before; that must not keep the runs either.
-        try await repository.git.run(["reflog", "expire", "--expire=all", RunLog.ref, "refs/notes/ml/registry"])
     }
 
     /// The commits of the notes history that hold a line of the runs while none of their parents does.

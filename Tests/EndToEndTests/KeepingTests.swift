@@ -68,9 +68,8 @@ struct KeepingTests {
             for i in 1 2; do (cd a; git ml sync); (cd b; git ml sync); done
             """, in: "")
         #expect(try await heads(project, "a", "b", "remote.git").count == 1)
-        #expect(try await heads(project, "a", "b", "remote.git", ref: "refs/ml/objects").count == 1)
         let counts = [try await count(project, "a"), try await count(project, "b")]
-        #expect(counts[0] >= 102 && counts[0] == counts[1])
+        #expect(counts[0] >= 100 && counts[0] == counts[1])
     }
 
     @Test func `forty worktrees that commit at once record forty runs`() async throws {
@@ -153,6 +152,23 @@ struct KeepingTests {
         #expect(try await count(project, "work") == 3)
         #expect(try await count(project, "a") == 3)
         #expect(try await heads(project, "work", "a", "remote.git").count == 1)
+    }
+
+    @Test func `somebody who is faster during the push is fetched, united and not overwritten`() async throws {
+        let project = try await team()
+        try await project.sh(
+            "\(record) record 0.1; git push -q --no-verify origin HEAD:faster refs/notes/ml/runs:refs/x/runs", in: "a")
+        try project.sandbox.directory.write(
+            "remote.git/hooks/pre-receive",
+            """
+            #!/bin/sh
+            unset GIT_QUARANTINE_PATH
+            test -e raced || { touch raced; git update-ref refs/notes/ml/runs refs/x/runs; }
+            """, mode: 0o755)
+        try await project.sh("\(record) record 0.2; git push -q; test -e ../remote.git/raced")
+        try await project.sh("git ml sync", in: "a")
+        #expect(try await heads(project, "work", "a", "remote.git").count == 1)
+        #expect(try await count(project, "work") == 2)
     }
 
     @Test func `the server's guard refuses what would lose runs, and lets them grow`() async throws {

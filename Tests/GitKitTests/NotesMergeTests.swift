@@ -141,3 +141,22 @@ struct NotesMergeTests {
         #expect(time < .seconds(5))  // a debug build, on a loaded machine
     }
 }
+
+struct InterruptedMergeTests {
+    @Test func `a merge that was killed before the ref moved comes out the same when it is done again`() async throws {
+        let sandbox = try Sandbox()
+        try await sandbox.repository()
+        let repository = try Repository(sandbox.path.appending("work"))
+        let head = try repository.resolve("HEAD")
+        let (a, b) = (Notes("refs/notes/a", in: repository), Notes("refs/notes/b", in: repository))
+        try a.add([head: ["a"]], message: "x")
+        try b.add([head: ["b"]], message: "y")
+        let (old, other) = (try #require(try repository.ref(a.ref)), try #require(try repository.ref(b.ref)))
+        try a.merge(other)
+        let merged = try #require(try repository.ref(a.ref))
+        // As after a kill: the merge commit is there, the ref is where it was.
+        try repository.update(a.ref, from: merged, to: old, reason: "test")
+        try a.merge(other)
+        #expect(try repository.ref(a.ref) == merged)
+    }
+}

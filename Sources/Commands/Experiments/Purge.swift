@@ -3,7 +3,7 @@ internal import Base
 internal import GitKit
 internal import Runs
 
-struct PurgeCommand: AsyncParsableCommand {
+struct PurgeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "purge",
         abstract: "Remove runs for good, everywhere the tool reaches",
@@ -22,13 +22,13 @@ struct PurgeCommand: AsyncParsableCommand {
     @Flag(help: "Do not ask.")
     var yes = false
 
-    func run() async throws {
+    func run() throws {
         let store = try RunStore.current()
         let runs = try names.map { try store.run(named: $0) }
         let purge = Purge(store.repository)
         let plan = try purge.plan(Array(Set(runs.map(\.id))).sorted())
         if !yes { try confirm(runs, plan) }
-        try await purge.run(plan, by: store.repository.user().email)
+        try purge.run(plan, by: store.repository.user().email)
         for run in runs { print("purged \(RunLabels.of(run))") }
         print("`git push` or `git ml sync` removes it from the remote, and from other clones when they fetch.")
         print("Until `git gc --prune=now` the old objects lie here unreachable.")

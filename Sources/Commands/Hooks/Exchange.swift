@@ -24,7 +24,9 @@ struct Exchange {
         }
     }
 
-    /// Sends and fetches; returns whether the remote lacked anything. `gone` are branches that are about to be deleted.
+    /// Sends and fetches; returns whether the remote lacked anything.
+    ///
+    /// `gone` are branches that are about to be deleted.
     @discardableResult
     func run(gone: Set<String> = [], say: (String) -> Void) async throws -> Bool {
         try await GitSettings(repository: repository).applyFetchOptions()
