@@ -33,7 +33,8 @@ struct IndexQuery {
     private func rows(_ body: (Int64) throws -> Void) throws {
         let nameID = try Self.names(database)
         let conditions = query.filter.map { Self.conjuncts($0.condition) } ?? []
-        let sets = try IndexSet.useful(for: conditions, nameID, database)
+        let wantsLatest = query.sort.isEmpty && !isAlongHistory && query.limit.map { $0 <= 1000 } ?? false
+        let sets = try IndexSet.useful(for: conditions, wantsLatest: wantsLatest, nameID, database)
         let driver = sets.first
         var filter = FilterSQL(nameID: nameID)
         var wheres = try conditions.indices.filter { $0 != driver?.conjunct }.map { place in

@@ -21,11 +21,13 @@ struct IndexSet {
     }
 
     /// The sets that are worth while, the one that leads first; none when no condition can be looked up.
+    ///
+    /// None either when the latest few are wanted of many: going back from the latest run finds them sooner.
     static func useful(
-        for conditions: [FilterCondition], _ nameID: (String) throws -> Int64?, _ database: Database
+        for conditions: [FilterCondition], wantsLatest: Bool, _ nameID: (String) throws -> Int64?, _ database: Database
     ) throws -> [IndexSet] {
         var sets = try conditions.enumerated().compactMap { try set($0.element, $0.offset, nameID) }
-        guard sets.count > 1 else { return sets }
+        guard sets.count > 1 || (wantsLatest && !sets.isEmpty) else { return sets }
         for i in sets.indices {
             let count = try IndexStatement(database, "SELECT count(*) FROM (\(sets[i].sql) LIMIT \(limit))")
             count.bind(1, sets[i].value)
@@ -33,6 +35,10 @@ struct IndexSet {
         }
         sets.sort { $0.count < $1.count }
         let least = sets[0].count
+        if wantsLatest {
+            let total = try Int64.fetchOne(database, sql: "SELECT max(id) FROM runs") ?? 0
+            if least >= min(limit, total / 10) { return [] }
+        }
         return [sets[0]] + sets.dropFirst().filter { $0.count < limit && $0.count <= 8 * least }
     }
 
