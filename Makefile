@@ -41,7 +41,7 @@ $(VENV)/done: $(REQUIREMENTS)
 $(PEERS)/done:
 	@echo "Installing into $(PEERS): dvc mlflow"
 	@python3 -m venv $(PEERS)
-	@$(PEERS)/bin/python3 -m pip install --quiet --disable-pip-version-check dvc==3.58.0 'pathspec<0.13'
+	@$(PEERS)/bin/python3 -m pip install --quiet --disable-pip-version-check dvc==3.58.0 'pathspec<0.13' mlflow==3.17.2
 	@touch $@
 
 build: deps ## build the release binary: static, stripped
