@@ -39,9 +39,9 @@ $(VENV)/done: $(REQUIREMENTS)
 	@touch $@
 
 $(PEERS)/done:
-	@echo "Installing into $(PEERS): dvc"
+	@echo "Installing into $(PEERS): dvc mlflow"
 	@python3 -m venv $(PEERS)
-	@$(PEERS)/bin/python3 -m pip install --quiet --disable-pip-version-check dvc==3.58.0 'pathspec<0.13'
+	@$(PEERS)/bin/python3 -m pip install --quiet --disable-pip-version-check dvc==3.58.0 'pathspec<0.13' mlflow==3.17.2
 	@touch $@
 
 build: deps ## build the release binary: static, stripped
@@ -72,7 +72,7 @@ demo: build ## the main job, end to end (DIR=… chooses the folder, KEEP=1 keep
 	@GIT_ML="$(abspath $(BINARY))" DIR="$(DIR)" KEEP="$(KEEP)" bash Tests/Demo/demo.sh
 
 bench: build $(PEERS)/done ## measure, beside the peers
-	@for script in Tests/Benchmarks/*.py; do GIT_ML="$(abspath $(BINARY))" PEERS="$(abspath $(PEERS))/bin" python3 $$script; done
+	@for script in $(filter-out %/make_runs.py,$(wildcard Tests/Benchmarks/*.py)); do GIT_ML="$(abspath $(BINARY))" PEERS="$(abspath $(PEERS))/bin" python3 $$script; done
 
 format: ## format the sources in place
 	swift format -i -r Sources Tests Package.swift

@@ -16,7 +16,7 @@ struct RunTable {
     private let limit = 8
 
     /// With `columns` only those are shown; `isNested` puts runs below the run that they are part of.
-    init(_ runs: [Run], _ kind: Kind, columns: [RunColumn]? = nil, isNested: Bool = false) {
+    init(_ runs: [Run], _ kind: Kind = .log, columns: [RunColumn]? = nil, isNested: Bool = false) {
         self.kind = kind
         chosen = columns
         if isNested {

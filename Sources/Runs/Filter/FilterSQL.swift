@@ -52,6 +52,12 @@ struct FilterSQL {
         return "?"
     }
 
+    /// Whether a column is in a set that an index has found.
+    mutating func member(_ column: String, of set: IndexSet) -> String {
+        values.append(set.value)
+        return "\(column) IN (\(set.sql))"
+    }
+
     private mutating func like(_ value: FilterText, _ pattern: LikePattern) throws -> String {
         let text = try text(value)
         return "\(Self.like.name)(\(text), \(bound(.text(pattern.text))), \(pattern.ignoresCase ? 1 : 0))"

@@ -60,8 +60,7 @@ struct IndexBuild {
             if !handover.put(batch) { throw Stopped() }
             batch = []
         }
-        try notes.changes(since: nil) { object, _, blob in
-            guard let blob else { return }
+        try notes.each { object, blob, part in
             for lines in group(try notes.repository.blob(blob), on: object) {
                 if lines.hasStart, !seen.contains(lines.run), let last = lines.last, let run = lines.fold() {
                     seen.insert(lines.run)
@@ -71,8 +70,7 @@ struct IndexBuild {
                 }
                 if batch.count >= 256 { try hand() }
             }
-            // Notes come folder by folder, and the objects' ids are spread evenly over them.
-            progress(Double(UInt64(object.hex.prefix(4), radix: 16) ?? 0) / 65_536)
+            progress(part)
         }
         try hand()
     }

@@ -33,10 +33,15 @@ struct IndexQuery {
     private func rows(_ body: (Int64) throws -> Void) throws {
         let nameID = try Self.names(database)
         let conditions = query.filter.map { Self.conjuncts($0.condition) } ?? []
-        let driver = try IndexDriver.best(for: conditions, nameID, database)
+        let wantsLatest = query.sort.isEmpty && !isAlongHistory && query.limit.map { $0 <= 1000 } ?? false
+        let sets = try IndexSet.useful(for: conditions, wantsLatest: wantsLatest, nameID, database)
+        let driver = sets.first
         var filter = FilterSQL(nameID: nameID)
-        var wheres = try conditions.indices.filter { $0 != driver?.conjunct }.map {
-            try filter.expression(conditions[$0])
+        var wheres = try conditions.indices.filter { $0 != driver?.conjunct }.map { place in
+            guard let set = sets.first(where: { $0.conjunct == place }) else {
+                return try filter.expression(conditions[place])
+            }
+            return filter.member("d.run", of: set)
         }
         wheres.append("r.deleted = \(query.deleted ? 1 : 0)")
         if case .history(let tip) = query.scope {
@@ -48,14 +53,14 @@ struct IndexQuery {
         if !excluded.isEmpty {
             wheres.append("r.run NOT IN (\(excluded.map { "x'\($0.text)'" }.joined(separator: ", ")))")
         }
-        let from = driver.map { "\($0.sql) CROSS JOIN runs r ON r.id = d.run" } ?? "runs r"
+        let from = driver.map { "(\($0.sql)) d CROSS JOIN runs r ON r.id = d.run" } ?? "runs r"
         let statement = try IndexStatement(
             database,
             "SELECT r.id FROM \(from) WHERE \(wheres.joined(separator: " AND "))"
                 + " ORDER BY \(isAlongHistory ? Self.place + ", " : "")\(try RunOrder(query.sort).sql(nameID)) LIMIT ? OFFSET ?"
         )
         let values =
-            (driver?.values ?? []) + filter.values
+            (driver.map { [$0.value] } ?? []) + filter.values
             + [.int(query.limit.map { Int64($0) } ?? -1), .int(Int64(query.offset))]
         for (i, value) in values.enumerated() { statement.bind(Int32(i + 1), value) }
         while try statement.next() { try body(statement.int(0)) }
@@ -82,63 +87,5 @@ struct IndexQuery {
     private static func conjuncts(_ condition: FilterCondition) -> [FilterCondition] {
         if case .and(let conditions) = condition { return conditions.flatMap(conjuncts) }
         return [condition]
-    }
-}
-
-/// The one condition of a filter that an index finds the runs of, so that not all runs must be looked at.
-struct IndexDriver {
-    let conjunct: Int
-    /// A table `d` with a column `run`.
-    let sql: String
-    let values: [IndexValue]
-
-    /// The condition with the fewest runs; nil when none can be looked up, or when none leaves many out.
-    static func best(
-        for conditions: [FilterCondition], _ nameID: (String) throws -> Int64?, _ database: Database
-    ) throws -> IndexDriver? {
-        let candidates = try conditions.enumerated().compactMap { try candidate($0.element, $0.offset, nameID) }
-        guard candidates.count > 1 else { return candidates.first }
-        // Counting goes along the index, some hundred thousand a second and more; the best one so far is the limit.
-        var best: (driver: IndexDriver, count: Int64)?
-        for driver in candidates {
-            let limit = best?.count ?? 100_000
-            let count = try IndexStatement(database, "SELECT count(*) FROM (SELECT 1 FROM \(driver.sql) LIMIT ?)")
-            for (i, value) in (driver.values + [.int(limit)]).enumerated() { count.bind(Int32(i + 1), value) }
-            let found = try count.next() ? count.int(0) : 0
-            if best == nil || found < limit { best = (driver, found) }
-        }
-        return best?.driver
-    }
-
-    private static func candidate(
-        _ condition: FilterCondition, _ place: Int, _ nameID: (String) throws -> Int64?
-    ) throws -> IndexDriver? {
-        let (table, key, comparison, value): (String, String, FilterComparison, IndexValue)
-        switch condition {
-        case .numbers(.value(let source), let given, let number):
-            guard case .metric(let name) = source.operand, let literal = constant(number) else { return nil }
-            (table, key, comparison, value) = ("metrics", name, given, .double(literal))
-        case .texts(.value(let source), .equal, .literal(let text)):
-            switch source.operand {
-            case .param(let name): (table, key, comparison, value) = ("params", name, .equal, .text(text))
-            case .tag(let name): (table, key, comparison, value) = ("tags", name, .equal, .text(text))
-            default: return nil
-            }
-        default: return nil
-        }
-        guard comparison != .unequal, let id = try nameID(key) else { return nil }
-        return IndexDriver(
-            conjunct: place,
-            sql: "(SELECT run FROM \(table) INDEXED BY \(table)_value"
-                + " WHERE key = \(id) AND value \(comparison.rawValue) ?) d",
-            values: [value])
-    }
-
-    private static func constant(_ number: FilterNumber) -> Double? {
-        switch number {
-        case .literal(let value): value
-        case .negated(.literal(let value)): -value
-        default: nil
-        }
     }
 }

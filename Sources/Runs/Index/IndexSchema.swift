@@ -6,13 +6,13 @@ internal import GRDB
 /// lies by run, so that a bulk load only ever appends; what is searched for lies by key and value in a second index.
 enum IndexSchema {
     /// Another number: the file is built anew.
-    static let version: Int64 = 1
+    static let version: Int64 = 2
 
     static let tables = """
         CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
         CREATE TABLE names(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
         CREATE TABLE environments(id INTEGER PRIMARY KEY, json TEXT NOT NULL UNIQUE);
-        CREATE TABLE commits(id INTEGER PRIMARY KEY, oid BLOB NOT NULL UNIQUE, base INTEGER);
+        CREATE TABLE commits(id INTEGER PRIMARY KEY, oid BLOB NOT NULL UNIQUE, base BLOB);
         CREATE TABLE runs(
             id INTEGER PRIMARY KEY, run BLOB NOT NULL, code INTEGER NOT NULL, name TEXT, experiment TEXT, user TEXT,
             host TEXT, source TEXT NOT NULL, status TEXT NOT NULL, started INTEGER NOT NULL, seconds REAL, exit INTEGER,
@@ -43,6 +43,7 @@ enum IndexSchema {
     static let indexes = """
         CREATE UNIQUE INDEX runs_run ON runs(run);
         CREATE INDEX runs_code ON runs(code);
+        CREATE INDEX runs_dirty ON runs(code) WHERE dirty;
         CREATE INDEX runs_started ON runs(deleted, started, run);
         CREATE INDEX runs_name ON runs(name) WHERE name IS NOT NULL;
         CREATE INDEX runs_parent ON runs(parent) WHERE parent IS NOT NULL;

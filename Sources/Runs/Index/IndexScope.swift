@@ -19,7 +19,8 @@ struct IndexScope {
     func fill(from tip: ObjectID) throws {
         try database.execute(
             sql: """
-                CREATE TEMP TABLE IF NOT EXISTS scope(code INTEGER PRIMARY KEY, place INTEGER NOT NULL, snapshot INTEGER NOT NULL);
+                CREATE TEMP TABLE IF NOT EXISTS scope(
+                    code INTEGER PRIMARY KEY, place INTEGER NOT NULL, snapshot INTEGER NOT NULL);
                 DELETE FROM temp.scope;
                 """)
         var places: [ObjectID: Int64] = [:]
@@ -30,18 +31,41 @@ struct IndexScope {
         let insert = try IndexStatement(database, "INSERT OR IGNORE INTO temp.scope VALUES(?, ?, ?)")
         let commits = try IndexStatement(
             database,
-            "SELECT id, oid, base, EXISTS(SELECT 1 FROM runs r WHERE r.code = c.id AND r.dirty) FROM commits c")
+            """
+            SELECT id, oid, base, EXISTS(SELECT 1 FROM runs r INDEXED BY runs_dirty WHERE r.code = c.id AND r.dirty)
+            FROM commits c
+            """)
+        var bases: [(id: Int64, base: ObjectID)] = []
         while try commits.next() {
             guard let commit = ObjectID(Hex.encode(commits.bytes(1))) else { continue }
             var place = places[commit]
-            if place == nil, commits.int(3) != 0, let base = try? repository.commit(commit).parents.first {
-                place = places[base]
+            if place == nil, commits.int(3) != 0 {
+                var base = ObjectID(Hex.encode(commits.bytes(2)))
+                if base == nil, let found = try? repository.commit(commit).parents.first {
+                    bases.append((commits.int(0), found))
+                    base = found
+                }
+                place = base.flatMap { places[$0] }
             }
             guard let place else { continue }
             insert.bind(1, commits.int(0))
             insert.bind(2, place)
             insert.bind(3, places[commit] == nil)
             try insert.run()
+        }
+        if !bases.isEmpty { try? remember(bases) }
+    }
+
+    /// Keeps what snapshots stand on, so that they need not be read again; where nothing can be written, they are.
+    private func remember(_ bases: [(id: Int64, base: ObjectID)]) throws {
+        try database.inTransaction(.immediate) {
+            let update = try IndexStatement(database, "UPDATE commits SET base = ? WHERE id = ?")
+            for (id, base) in bases {
+                update.bind(1, bytes: Hex.decode(base.hex) ?? [])
+                update.bind(2, id)
+                try update.run()
+            }
+            return .commit
         }
     }
 }

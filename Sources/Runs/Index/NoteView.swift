@@ -30,4 +30,23 @@ struct NoteView {
     ) throws {
         if let head { try Notes(RunLog.ref, in: repository).changes(from: old, to: head, body) }
     }
+
+    /// Calls `body` for every note, in the order in which they are read fastest; the part that is done comes along.
+    func each(_ body: (_ object: ObjectID, _ blob: ObjectID, _ part: Double) throws -> Void) throws {
+        let order = PackOrder(repository)
+        var places: [(place: UInt64, object: RawID, blob: RawID)] = []
+        try changes(since: nil) { object, _, blob in
+            guard let blob else { return }
+            if let rawObject = RawID(object), let rawBlob = RawID(blob) {
+                places.append((order.place(rawBlob), rawObject, rawBlob))
+            } else {
+                try body(object, blob, 0)
+            }
+        }
+        places.sort { $0.place < $1.place }
+        for (i, place) in places.enumerated() {
+            guard let object = place.object.id, let blob = place.blob.id else { continue }
+            try body(object, blob, Double(i) / Double(places.count))
+        }
+    }
 }

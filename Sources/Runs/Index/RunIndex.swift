@@ -59,11 +59,6 @@ final class RunIndex: Sendable {
             throw IndexFailure.from(error, opening.path)
         }
     }
-
-    /// Writes what can be found out again, when the file can be written; nothing happens when it cannot.
-    func remember(_ body: (Database) throws -> Void) {
-        try? queue.write(body)
-    }
 }
 
 extension FileFailure {
