@@ -37,7 +37,7 @@ public struct CommitRecorder: Sendable {
             var lines = batch.lines
             var outcome = Outcome()
             let commit = try repository.commit(id)
-            if try changesExperiment(id, since: replaced ?? commit.parents.first), try log.notes.lines(on: id).isEmpty {
+            if try changesExperiment(id, since: replaced ?? commit.parents.first), try log.lines(on: id).isEmpty {
                 lines[id, default: []] += try self.lines(commit, batch.runs, isLate, &outcome)
             }
             if !lines.isEmpty { try log.add(lines, message: "runs: \(id.short)") }

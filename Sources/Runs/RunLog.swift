@@ -22,8 +22,11 @@ public struct RunLog: Sendable {
 
     /// Adds event lines to the notes of commits, in one ref update.
     ///
-    /// Where a note has 4 MiB, further runs go to a batch commit, which is kept by `refs/ml/snapshots`.
+    /// Lines of purged runs are dropped. Where a note has 4 MiB, further runs go to a batch commit, which is kept by `refs/ml/snapshots`.
     public func add(_ lines: [ObjectID: [String]], message: String) throws {
+        let purged = try PurgedRuns(repository)
+        let lines =
+            purged.isEmpty ? lines : lines.mapValues { $0.filter { !purged.contains(Array($0.utf8)[...]) } }
         try notes.addInBatches(lines, message: message)
     }
 

@@ -17,7 +17,7 @@ extension RunStore {
             return try Journal(repository).append(to: run.id) { build(&$0) }
         }
         guard let id = UUIDv7(run.id) else { throw RunIDFailure(id: run.id) }
-        let last = try log.notes.lines(on: run.commit).lazy.compactMap { line -> Timestamp? in
+        let last = try log.lines(on: run.commit).lazy.compactMap { line -> Timestamp? in
             guard line.contains(run.id), let json = try? JSON.parse(line), json["run"]?.string == run.id else {
                 return nil
             }

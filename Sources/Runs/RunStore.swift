@@ -88,7 +88,7 @@ public struct RunStore: Sendable {
         let notes = try RunKey(run.id).map { key in try index.read { try IndexLookup($0).notes(of: key) } } ?? []
         // Its code's own note where that names it; a batch commit's when the note had grown too large.
         let object = notes.contains(run.commit) ? run.commit : notes.first ?? run.commit
-        try log.notes.add([object: lines], message: "runs: \(run.id)")
+        try log.add([object: lines], message: "runs: \(run.id)")
         try index.refresh()
     }
 
