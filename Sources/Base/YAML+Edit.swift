@@ -71,8 +71,11 @@ public enum YAMLEdit {
         }
     }
 
-    /// Where a scalar stands in the text; nil for one over several lines. Lines and columns count from 1.
-    private static func extent(of scalar: Node.Scalar, line: Int, column: Int, in text: String) -> Range<String.Index>? {
+    /// Where a scalar stands in the text; nil for one over several lines.
+    ///
+    /// Lines and columns count from 1.
+    private static func extent(of scalar: Node.Scalar, line: Int, column: Int, in text: String) -> Range<String.Index>?
+    {
         let scalars = text.unicodeScalars
         var start = scalars.startIndex
         for _ in 1..<max(1, line) {

@@ -64,7 +64,9 @@ public struct Journal: Sendable {
         }
     }
 
-    /// The event lines of a run; nil when it is not in the journal. What a crash left of a last line is left out.
+    /// The event lines of a run; nil when it is not in the journal.
+    ///
+    /// What a crash left of a last line is left out.
     func lines(of run: String) throws -> [String]? {
         guard let bytes = try Files.read(file(of: run)) else { return nil }
         let whole = bytes[..<(bytes.lastIndex(of: 0x0a) ?? 0)]
