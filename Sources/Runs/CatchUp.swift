@@ -56,22 +56,27 @@ public struct CatchUp: Sendable {
             if isHook, let head = try repository.head() { try record(head, nil, isLate: false, &outcome) }
             return outcome
         }
-        let mark = try Files.readText(markFile).flatMap { Int64($0.trimmingTrailingSpace) }
-        if mark == size { return outcome }
-        let lines = try Self.lines(log, from: mark.flatMap { $0 <= size ? $0 : nil }, size: size)
+        let mark = try Mark(Files.readText(markFile) ?? "")
+        if mark?.size == size { return outcome }
+        let lines = try Self.lines(log, from: mark, size: size)
         let entries = lines.compactMap { ReflogEntry($0) }.filter(\.isOwnCommit)
         for (i, entry) in entries.enumerated() where try repository.header(entry.new) != nil {
             let isNewest = isHook && i == entries.count - 1
             try record(entry.new, entry.isAmend ? entry.old : nil, isLate: !isNewest, &outcome)
         }
-        try Files.replace(markFile, with: "\(size)\n".utf8)
+        try remember(size, lines.last.flatMap { ReflogEntry($0)?.new })
         return outcome
     }
 
-    /// From now on only what comes is looked at: `git ml init` in a repository with a history.
-    public func skipToEnd() throws {
+    /// Lets only what comes from now on be looked at, where nothing was yet: `git ml init` in a repository with a history.
+    public func begin() throws {
+        if Files.exists(markFile) { return }
         let size = Files.status(repository.gitDirectory.appending("logs").appending("HEAD"))?.size ?? 0
-        try Files.replace(markFile, with: "\(size)\n".utf8)
+        try remember(size, repository.head())
+    }
+
+    private func remember(_ size: Int64, _ last: ObjectID?) throws {
+        try Files.replace(markFile, with: "\(size) \(last?.hex ?? "-")\n".utf8)
     }
 
     /// How far the reflog has been looked at, in bytes: one file a work tree.
@@ -87,14 +92,32 @@ public struct CatchUp: Sendable {
         if one.run != nil || one.linked != nil { outcome.recorded += 1 }
     }
 
-    /// The lines from an offset on, without one that a crash has cut; the last ones where there is no offset.
+    /// How far a reflog has been looked at.
+    private struct Mark {
+        let size: Int64
+        /// The commit of the last line before: `git gc` shortens reflogs, and then the size alone means nothing.
+        let last: Substring
+
+        init?(_ text: String) {
+            let words = text.split { $0.isWhitespace }
+            guard words.count == 2, let size = Int64(words[0]) else { return nil }
+            (self.size, last) = (size, words[1])
+        }
+    }
+
+    /// The lines behind a mark, without one that a crash has cut; the last ones where there is no mark that holds.
     ///
     /// A reflog may have many megabytes: only its end is read.
-    private static func lines(_ log: FilePath, from offset: Int64?, size: Int64) throws -> [Substring] {
-        let start = offset ?? max(0, size - 64 << 10)
+    private static func lines(_ log: FilePath, from mark: Mark?, size: Int64) throws -> [Substring] {
+        let isNear = mark.map { $0.size <= size } ?? false
+        let start = max(0, (isNear ? mark?.size ?? size : size) - 64 << 10)
         let bytes = try Files.read(log, from: start)
-        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
-        return offset == nil ? lines.suffix(span) : lines
+        let seen = isNear ? Int((mark?.size ?? 0) - start) : 0
+        let before = String(decoding: bytes[..<seen], as: UTF8.self).split(separator: "\n").last
+        if let mark, isNear, mark.size == 0 || before.flatMap({ ReflogEntry($0)?.new.hex[...] }) == mark.last {
+            return String(decoding: bytes[seen...], as: UTF8.self).split(separator: "\n")
+        }
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").suffix(span)
     }
 }
 

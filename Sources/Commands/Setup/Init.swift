@@ -3,6 +3,7 @@ internal import Base
 internal import GitKit
 internal import Models
 internal import Pointers
+internal import Runs
 internal import SystemPackage
 
 struct Init: AsyncParsableCommand {
@@ -106,6 +107,7 @@ struct Setup {
             say("set the options of filter, notes and fetch")
             changed = true
         }
+        try CatchUp(repository, Hook.recorder(repository)).begin()
         let file = workTree.appending(Project.fileName)
         if !Files.exists(file) {
             try Files.replace(file, with: ProjectTemplate.text(repositoryID: UUIDv7().description).utf8)

@@ -197,7 +197,7 @@ public struct Execution: Sendable {
     }
 
     private func end(_ id: String, _ closing: Journal.Closing) throws -> Run {
-        let runs = Run.fold(try journal.seal(id, closing), on: ObjectID.emptyTree)
+        let runs = Run.fold(try journal.seal(id, closing), on: repository.emptyTree)
         if try journal.waiting() >= Journal.patience { try RunLog(repository).fold() }
         guard let run = runs.first else { throw JournalFailure.ended(id) }
         return run
