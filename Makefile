@@ -68,7 +68,7 @@ test: deps $(VENV)/done ## run all tests
 	swift build --build-tests
 	@# Apart, so that a server under test in one process is not starved by a hundred programs started by the other.
 	swift test --skip-build --skip EndToEndTests
-	GIT_ML_TEST_PYTHON="$(abspath $(VENV))/bin" swift test --skip-build --filter EndToEndTests
+	GIT_ML_TEST_PYTHON="$(abspath $(VENV))/bin" SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 swift test --skip-build --filter EndToEndTests
 
 demo: build ## the main job, end to end (DIR=… chooses the folder, KEEP=1 keeps it)
 	@GIT_ML="$(abspath $(BINARY))" DIR="$(DIR)" KEEP="$(KEEP)" bash Tests/Demo/demo.sh
