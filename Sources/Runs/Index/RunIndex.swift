@@ -163,7 +163,7 @@ struct IndexOpening: Sendable {
             var configuration = Configuration()
             configuration.prepareDatabase { database in
                 try database.execute(
-                    sql: "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536")
+                    sql: "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16384")
             }
             let queue = try DatabaseQueue(path: file.string, configuration: configuration)
             try fill(queue)
@@ -207,7 +207,7 @@ struct IndexOpening: Sendable {
         configuration.prepareDatabase { database in
             database.add(function: FilterSQL.like)
             if !isReadOnly { try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL") }
-            try database.execute(sql: "PRAGMA mmap_size = 1073741824; PRAGMA temp_store = MEMORY")
+            try database.execute(sql: "PRAGMA mmap_size = 201326592; PRAGMA temp_store = MEMORY")
         }
         return configuration
     }
