@@ -53,3 +53,11 @@ extension git_oid {
 
     var objectID: ObjectID { withUnsafeBytes(of: self) { ObjectID(bytes: $0.prefix(20)) } }
 }
+
+/// Stands in for mbedTLS's function of that name, which libgit2 calls when it starts: it would read all certificates of the
+/// machine, some 4 ms of every hook, for connections that libgit2 never makes here (fetch and push are `git`'s).
+///
+/// A program's own symbols win over those of the libraries it is linked to; where libgit2 uses another TLS library nobody
+/// calls it.
+@_cdecl("mbedtls_x509_crt_parse_file")
+public func skipCertificates(_ chain: UnsafeMutableRawPointer?, _ path: UnsafePointer<CChar>?) -> Int32 { 0 }

@@ -54,29 +54,4 @@ public struct RunLog: Sendable {
     public func runs(on commit: ObjectID) throws -> [Run] {
         Run.fold(try lines(on: commit), on: commit).filter { !$0.isDeleted }
     }
-
-    /// All runs, latest start first, without deleted ones.
-    public func all() throws -> [Run] {
-        try notes.all().flatMap { Run.fold($0.value, on: $0.key) }.filter { !$0.isDeleted }
-            .sorted { ($0.started, $0.id) > ($1.started, $1.id) }
-    }
-
-    /// The runs along the history of a commit, newest commit first.
-    public func history(from commit: ObjectID, limit: Int = .max) throws -> [Run] {
-        var waiting = try notes.all()
-        var runs: [Run] = []
-        try repository.history(from: [commit]) { commit in
-            if let lines = waiting.removeValue(forKey: commit) {
-                runs += Run.fold(lines, on: commit).filter { !$0.isDeleted }.reversed()
-            }
-            return !waiting.isEmpty && runs.count < limit
-        }
-        return Array(runs.prefix(limit))
-    }
-
-    /// The run behind a model at a commit: the one whose outputs name the model's oid, else the commit's own.
-    public func run(behind commit: ObjectID) throws -> Run? {
-        let runs = try runs(on: commit)
-        return runs.last { $0.outputs.contains { $0.role == .model } } ?? runs.last
-    }
 }

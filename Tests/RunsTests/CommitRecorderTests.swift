@@ -29,7 +29,7 @@ struct CommitRecorderTests {
         let outcome = try recorder.record(id)
         #expect(outcome.run != nil)
         #expect(try recorder.record(id).run == nil)
-        let run = try RunLog(repository).run(behind: id)
+        let run = try RunLog(repository).runs(on: id).first
         #expect(run?.params == ["lr": "0.1"])
         #expect(run?.values == ["auc": 0.9])
         #expect(run?.user == "ann")
@@ -47,6 +47,6 @@ struct CommitRecorderTests {
         #expect(outcome.run != nil)
         #expect(outcome.warnings.count == 1)
         #expect(outcome.warnings.first?.hasPrefix("metrics.json") == true)
-        #expect(try RunLog(repository).run(behind: id)?.params == ["lr": "0.1"])
+        #expect(try RunLog(repository).runs(on: id).first?.params == ["lr": "0.1"])
     }
 }
