@@ -17,7 +17,7 @@ public enum YAMLEdit {
         text: String, old: String
     ) {
         let root: Node?
-        do { root = try Yams.compose(yaml: text) } catch { throw .notYAML("\(error)") }
+        do { root = try Yams.compose(yaml: text, .basic) } catch { throw .notYAML("\(error)") }
         guard let root, let node = find(key, in: root) else {
             throw .noKey(nearest: root.flatMap { Spelling.nearest(to: key, in: keys(of: $0, below: "")) })
         }
@@ -31,7 +31,7 @@ public enum YAMLEdit {
 
     /// A value as it can stand in block and in flow style.
     public static func literal(_ value: String) -> String {
-        if let plain = try? Yams.compose(yaml: "{k: \(value), l: 1}"), let mapping = plain.mapping,
+        if let plain = try? Yams.compose(yaml: "{k: \(value), l: 1}", .basic), let mapping = plain.mapping,
             mapping.count == 2, let inner = mapping["k"], value == value.trimmingTrailingSpace, !value.isEmpty
         {
             switch inner {

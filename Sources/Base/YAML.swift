@@ -40,7 +40,7 @@ extension YAMLNode {
     /// Reads one YAML document; an empty one is an empty map.
     public static func parse(_ text: String, file: String) throws -> YAMLNode {
         do {
-            guard let node = try Yams.compose(yaml: text) else {
+            guard let node = try Yams.compose(yaml: text, .basic) else {
                 return YAMLNode(value: .map([]), file: file, line: 1, path: "")
             }
             return try YAMLNode(node, file: file, path: "", depth: 0)

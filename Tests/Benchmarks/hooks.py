@@ -7,10 +7,15 @@ import os
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import make_runs
+
 RUNS = int(os.environ.get("RUNS", 30))
+LARGE = int(os.environ.get("RUNS_LARGE", 100_000))
 GIT_ML = os.path.realpath(os.environ.get("GIT_ML") or shutil.which("git-ml"))
 PEERS = os.environ.get("PEERS", "")
 
@@ -107,6 +112,15 @@ def main():
         rows.append(("DVC", milliseconds(commit, write(dvc, "notes.txt"), cwd=dvc, env=environment)))
     show("git commit, ms", rows)
     show("10,000 metric lines appended to a run, ms", metric_lines(ours, environment))
+
+    large = f"{top}/large"
+    make_runs.make(large, LARGE, 1, 2, 2, 1)
+    rows = [("git alone", milliseconds(commit, write(large, "notes.txt"), cwd=large, env=environment))]
+    for words in (["git-ml", "init"], ["git", "add", "."], commit):
+        subprocess.run(words, check=True, cwd=large, env=environment, stdout=subprocess.DEVNULL)
+    rows.append(("git-ml, nothing to record", milliseconds(commit, write(large, "notes.txt"), cwd=large, env=environment)))
+    rows.append(("git-ml, an experiment recorded", milliseconds(commit, write(large, "metrics.json"), cwd=large, env=environment)))
+    show(f"git commit in a repository of {LARGE} commits and as many runs, ms", rows)
     shutil.rmtree(top)
 
 
