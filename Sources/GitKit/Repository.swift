@@ -81,7 +81,11 @@ public final class Repository: Sendable {
 
 extension Repository {
     /// A setting as git sees it over all its files; nil when it is not set.
-    public func setting(_ key: String) throws -> String? { try backend.setting(key) }
+    public func setting(_ key: String) throws -> String? {
+        // libgit2 knows nothing of these variables, and would read the files that they replace.
+        let isElsewhere = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"].contains { environmentValue($0) != nil }
+        return try isElsewhere ? program().setting(key) : backend.setting(key)
+    }
 
     /// The names of the remotes.
     public func remotes() throws -> [String] { try backend.remotes() }

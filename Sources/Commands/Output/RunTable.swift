@@ -91,7 +91,8 @@ struct RunTable {
         let value = column.value(of: run)
         switch column.kind {
         case .run: return String(repeating: "  ", count: min(10, depths[run.id] ?? 0)) + String(run.id.prefix(idLength))
-        case .commit: return run.commit.short
+        // Along a history the commit that holds the results says more than the snapshot that they were made with.
+        case .commit: return (kind == .log && run.dirty ? run.links.last ?? run.commit : run.commit).short
         case .time: return value.string.flatMap { Timestamp($0) }?.minutes ?? ""
         case .metric, .number:
             guard let number = value.double else { return "" }

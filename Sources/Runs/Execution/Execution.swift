@@ -106,7 +106,7 @@ public struct Execution: Sendable {
         var record = RunRecord(code: snapshot.code, source: .cli)
         record.name = order.name
         record.experiment = order.experiment
-        record.user = settings.user ? try repository.user().name : nil
+        record.user = settings.user ? try environmentValue("GIT_AUTHOR_NAME") ?? repository.user().name : nil
         record.host = settings.host ? MachineInfo.host() : nil
         record.command = Secrets.masked(arguments: order.command)
         record.dirty = snapshot.isDirty
