@@ -37,7 +37,7 @@ public struct CommitRecorder: Sendable {
             var lines = batch.lines
             var outcome = Outcome()
             let commit = try repository.commit(id)
-            if try changesExperiment(id, since: replaced ?? commit.parents.first), try log.lines(on: id).isEmpty {
+            if try changesExperiment(id, since: replaced ?? commit.parents.first), try !isRecorded(id) {
                 lines[id, default: []] += try self.lines(commit, batch.runs, isLate, &outcome)
             }
             if !lines.isEmpty { try log.add(lines, message: "runs: \(id.short)") }
@@ -101,6 +101,16 @@ public struct CommitRecorder: Sendable {
         outcome.warnings += live.warnings
     }
 
+    /// Whether a commit's own run stands on it, or a link to the run that it holds the results of.
+    ///
+    /// Lines of a run that was started on the commit later say nothing of that.
+    private func isRecorded(_ commit: ObjectID) throws -> Bool {
+        let link = #""ev":"link","commit":"\#(commit)""#
+        return try log.lines(on: commit).contains { line in
+            line.contains(link) || (line.contains(#""ev":"start""#) && line.contains(#""source":"commit""#))
+        }
+    }
+
     /// Whether a params or metrics file or a model differs between two commits.
     private func changesExperiment(_ commit: ObjectID, since base: ObjectID?) throws -> Bool {
         for path in settings.params + settings.metrics + modelPaths {
@@ -125,8 +135,12 @@ struct CommitContent {
         _ warnings: inout [String]
     ) throws {
         self.commit = commit
-        params = ValueFile.params(try Self.values(settings.params, commit.id, repository, &warnings))
-        metrics = ValueFile.metrics(try Self.values(settings.metrics, commit.id, repository, &warnings))
+        var failures: [any Error] = []
+        params = ValueFile.params(
+            try ValueFile.read(settings.params, in: commit.id, of: repository) { failures.append($0) })
+        metrics = ValueFile.metrics(
+            try ValueFile.read(settings.metrics, in: commit.id, of: repository) { failures.append($0) })
+        warnings += failures.map { "\($0)" }
         items = try PointerScan(repository).pointers(in: commit.id).map { path, pointer in
             let isModel = modelPaths.contains { path == $0 || path.hasPrefix($0 + "/") }
             return RunItem(path: path, digest: pointer.digest, size: pointer.size, role: isModel ? .model : .data)
@@ -161,23 +175,5 @@ struct CommitContent {
             try look(entry, folder, pattern)
         }
         return found.values.sorted { $0.path < $1.path }
-    }
-
-    private static func values(
-        _ paths: [String], _ commit: ObjectID, _ repository: Repository, _ warnings: inout [String]
-    ) throws -> [String: JSON] {
-        var all: [String: JSON] = [:]
-        for path in paths {
-            guard let bytes = try repository.file(path, in: commit) else { continue }
-            do {
-                var values = try ValueFile.read(bytes, path: path)
-                // DVCLive's counter of steps is no metric.
-                if path == DVCLive.metricsPath { values["step"] = nil }
-                all.merge(values) { $1 }
-            } catch let failure as any Failure {
-                warnings.append("\(failure)")
-            }
-        }
-        return all
     }
 }

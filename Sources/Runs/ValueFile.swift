@@ -1,4 +1,5 @@
 public import Base
+internal import GitKit
 internal import TOMLKit
 
 /// A file of parameters or metrics that could not be read.
@@ -43,6 +44,27 @@ public enum ValueFile {
         var flat: [String: JSON] = [:]
         flatten(value, key: "", into: &flat)
         return flat
+    }
+
+    /// The values of several files of a commit together, later files first; files that are not there are passed over.
+    ///
+    /// `complain` is told of a file that cannot be read; the others count all the same.
+    static func read(
+        _ paths: [String], in commit: ObjectID, of repository: Repository, complain: (any Error) -> Void
+    ) throws -> [String: JSON] {
+        var all: [String: JSON] = [:]
+        for path in paths {
+            guard let bytes = try repository.file(path, in: commit) else { continue }
+            do {
+                var values = try read(bytes, path: path)
+                // DVCLive's counter of steps is no metric.
+                if path == DVCLive.metricsPath { values["step"] = nil }
+                all.merge(values) { $1 }
+            } catch {
+                complain(error)
+            }
+        }
+        return all
     }
 
     /// Parameters are kept as texts, as MLflow keeps them.

@@ -104,6 +104,24 @@ def ours(folder, runs, env):
     ]
 
 
+def merging(top, env):
+    """Two clones that each have 10,000 runs of their own: one takes in what it has fetched from the other."""
+    for seed, name in ((1, "a"), (2, "b")):
+        make_runs.make(f"{top}/{name}", 10_000, 10, 10, 10, seed)
+    options = {"cwd": f"{top}/a", "env": env}
+    git = lambda *words: subprocess.run(["git", *words], check=True, text=True, capture_output=True, **options).stdout.strip()
+    git("remote", "add", "origin", f"{top}/b")
+    own = git("rev-parse", "refs/notes/ml/runs")
+
+    def apart(_):
+        shutil.rmtree(f"{top}/a/.git/ml", ignore_errors=True)
+        git("update-ref", "refs/notes/ml/runs", own)
+        git("fetch", "-q", "origin", "+refs/notes/ml/*:refs/notes/ml-remotes/origin/*")
+
+    latest = [GIT_ML, "runs", "--all", "--limit", "1"]
+    return [("10,000 runs here, 10,000 fetched: united, and the index built", milliseconds(latest, 5, apart, **options))]
+
+
 def mlflow(top, name, address, env):
     python = f"{PEERS}/python3"
     if not os.path.exists(python) or subprocess.run([python, "-c", "import mlflow"], capture_output=True, env=env).returncode:
@@ -154,6 +172,7 @@ def main():
     env = environment(top)
     show("reading runs, ms", ours(f"{top}/large", INDEXED, env))
     show("the same number of runs, ms", ours(f"{top}/small", PEER_RUNS, env)[:4])
+    show("merging, ms", merging(top, env))
     for rows in (
         lambda: mlflow(top, "SQLite", f"sqlite:///{top}/mlflow.db", env),
         lambda: mlflow(top, "files", f"file://{top}/mlruns", env),

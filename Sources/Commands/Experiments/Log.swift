@@ -16,25 +16,30 @@ struct Log: ParsableCommand {
     @Argument(help: "The commit or branch to start at.")
     var revision = "HEAD"
 
-    @Option(name: .shortAndLong, help: "Show at most so many experiments.")
-    var limit = 50
+    @Option(name: .shortAndLong, help: "Show at most so many experiments (tables: 50 unless told otherwise).")
+    var limit: Int?
 
     @OptionGroup var json: JSONOption
 
+    private static let tableLength = 50
+
     func validate() throws {
-        if limit < 1 { throw ValidationError("--limit must be at least 1") }
+        if let limit, limit < 1 { throw ValidationError("--limit must be at least 1") }
     }
 
     func run() throws {
         let store = try RunStore.current()
         let isUnborn = try revision == "HEAD" && store.repository.head() == nil
-        let runs = try isUnborn ? [] : store.history(from: store.repository.resolve(revision), limit: limit)
+        let most = limit ?? (json.isOn ? nil : Self.tableLength + 1)
+        let runs = try isUnborn ? [] : store.history(from: store.repository.resolve(revision), limit: most)
         if json.isOn {
             for run in runs { print(run.json) }
         } else if runs.isEmpty {
             print("No experiments yet: commit a change of params.yaml or metrics.json, and it is recorded.")
         } else {
-            RunTable(runs, .log).table().print()
+            let shown = limit == nil ? Array(runs.prefix(Self.tableLength)) : runs
+            RunTable(shown, .log).table().print()
+            if shown.count < runs.count { Terminal.error("git-ml: there are more; --limit shows them") }
         }
     }
 }

@@ -30,8 +30,8 @@ struct RunList: ParsableCommand {
     @Flag(help: "Order with the greatest first.")
     var desc = false
 
-    @Option(name: .shortAndLong, help: "Show at most so many runs.")
-    var limit = 100
+    @Option(name: .shortAndLong, help: "Show at most so many runs (tables: 100 unless told otherwise).")
+    var limit: Int?
 
     @Option(help: "Show these values, such as run,user,params.lr,metrics.auc.")
     var columns: String?
@@ -47,7 +47,7 @@ struct RunList: ParsableCommand {
     func validate() throws {
         if desc, sort.isEmpty { throw ValidationError("--desc needs --sort") }
         if csv, json.isOn { throw ValidationError("--csv and --json exclude each other") }
-        if limit < 1 { throw ValidationError("--limit must be at least 1") }
+        if let limit, limit < 1 { throw ValidationError("--limit must be at least 1") }
     }
 
     func run() throws {
@@ -55,7 +55,8 @@ struct RunList: ParsableCommand {
         query.filter = try filter.map { try Filter($0) }
         query.sort = sort.map { RunQuery.SortKey($0, isDescending: desc) }
         for key in sort { _ = try RunColumn(key) }
-        query.limit = limit
+        // A table of more is read by nobody; one run beyond it tells that there are more.
+        query.limit = limit ?? (json.isOn || csv ? nil : Self.tableLength + 1)
         query.deleted = deleted
         let columns = try columns.map { try RunColumn.list($0) }
         let store = try RunStore.current()
@@ -67,6 +68,8 @@ struct RunList: ParsableCommand {
         try show(store.runs(query), columns, store)
     }
 
+    private static let tableLength = 100
+
     private func show(_ runs: [Run], _ columns: [RunColumn]?, _ store: RunStore) throws {
         if json.isOn {
             for run in runs { print(columns.map { Self.json(run, $0) } ?? run.json) }
@@ -75,7 +78,9 @@ struct RunList: ParsableCommand {
         } else if runs.isEmpty {
             printNone(store, filter != nil ? "No run matches." : deleted ? "No run is deleted." : "No runs yet.")
         } else {
-            RunTable(runs, .runs, columns: columns, isNested: sort.isEmpty).table().print()
+            let shown = limit == nil ? Array(runs.prefix(Self.tableLength)) : runs
+            RunTable(shown, .runs, columns: columns, isNested: sort.isEmpty).table().print()
+            if shown.count < runs.count { Terminal.error("git-ml: there are more; --limit shows them") }
         }
     }
 

@@ -64,19 +64,7 @@ public struct DVCExperiments: Sendable {
     }
 
     private func values(_ paths: [String], in commit: ObjectID, _ warnings: inout [String]) throws -> [String: JSON] {
-        var all: [String: JSON] = [:]
-        for path in paths {
-            guard let bytes = try repository.file(path, in: commit) else { continue }
-            do {
-                var values = try ValueFile.read(bytes, path: path)
-                // DVCLive's counter of steps is no metric.
-                if path == DVCLive.metricsPath { values["step"] = nil }
-                all.merge(values) { $1 }
-            } catch {
-                warnings.append("\(commit.short): \(error)")
-            }
-        }
-        return all
+        try ValueFile.read(paths, in: commit, of: repository) { warnings.append("\(commit.short): \($0)") }
     }
 
     private struct Lock {
