@@ -118,6 +118,22 @@ struct KeepingTests {
         #expect(try await heads(project, "work", "remote.git").count == 1)
     }
 
+    @Test func `a push of nothing new carries runs, and another clone reads their curves and logs`() async throws {
+        let project = try await team()
+        try await project.sh("git push -q origin HEAD")
+        let script = """
+            for i in $(seq 2000); do echo "{\\"loss\\":0.$i}"; done >> $GIT_ML_RUN/metrics.jsonl; echo hello
+            """
+        _ = try await project.ml("run", "--name", "one", "--", "sh", "-c", script)
+        try await project.sh("git push -q origin HEAD")
+        try await project.sh("git clone -q remote.git fresh && cd fresh && git ml init", in: "")
+        let log = try await project.ml("show", "one", "--log", in: "fresh")
+        #expect(log.output == "hello\n")
+        let plot = try await project.ml("plot", "loss", "one", in: "fresh")
+        #expect(plot.status == 0, "\(plot)")
+        #expect(plot.output.contains("step"))
+    }
+
     @Test func `what was merged the wrong way, deleted or pushed back is restored by a sync`() async throws {
         let project = try await team()
         try await project.sh("\(record) record 0.1; record 0.2; record 0.3; git push -q", in: "work")

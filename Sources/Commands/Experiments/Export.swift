@@ -43,9 +43,7 @@ struct Export: AsyncParsableCommand {
     }
 
     func run() async throws {
-        var store = try RunStore.current()
-        let repository = store.repository
-        store.remote = { try DataRemote(repository, project: Project.inWorkTree(of: repository)).resolve() }
+        let store = try RunStore.current()
         let target = FilePath(to)
         let isFolder = to.hasSuffix("/") || Files.status(target)?.kind == .directory
         let runs = try selected(store, deleted: all && !isFolder)

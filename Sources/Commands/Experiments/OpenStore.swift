@@ -9,7 +9,8 @@ extension RunStore {
         let repository = try Repository.current()
         let bar = ProgressBar("git-ml: reading the recorded runs")
         defer { bar.finish() }
-        let store = try RunStore(repository, recorder: Hook.recorder(repository)) { bar.show(part: $0) }
+        var store = try RunStore(repository, recorder: Hook.recorder(repository)) { bar.show(part: $0) }
+        store.remote = { try DataRemote(repository, project: Project.inWorkTree(of: repository)).resolve() }
         for warning in store.caughtUp.warnings { Terminal.error("git-ml: \(warning)") }
         if store.caughtUp.recorded > 0 {
             Terminal.error(

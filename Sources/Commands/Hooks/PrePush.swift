@@ -33,7 +33,7 @@ extension Hook {
                 }
                 if let id = ObjectID(words[3]), id.hex.contains(where: { $0 != "0" }) { old.append(id) }
             }
-            guard !new.isEmpty || !gone.isEmpty else { return }
+            // Nothing of the user's own may be new, and runs be waiting all the same.
             if !new.isEmpty {
                 old += try repository.refs(below: "refs/remotes/\(remote)/").map(\.target)
                 try await sendData(repository, new: new, old: old)
