@@ -66,8 +66,8 @@ uninstall: ## remove what install has put there
 
 test: deps $(VENV)/done ## run all tests
 	swift build --build-tests
-	@# Apart, so that a server under test in one process is not starved by a hundred programs started by the other.
-	swift test --skip-build --skip EndToEndTests
+	@# Few at a time: a server under test must not be starved by a hundred programs that other tests start.
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=2 swift test --skip-build --skip EndToEndTests
 	GIT_ML_TEST_PYTHON="$(abspath $(VENV))/bin" SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 swift test --skip-build --filter EndToEndTests
 
 demo: build ## the main job, end to end (DIR=… chooses the folder, KEEP=1 keeps it)

@@ -35,10 +35,15 @@ public enum Spawn {
             // Onto itself too: `dup2` of a descriptor onto itself clears its close-on-exec mark here.
             posix_spawn_file_actions_adddup2(&actions, descriptor.rawValue, Int32(i))
         }
-        // A pipe of the caller's that stayed open in there would keep whoever reads it waiting: git's push, for one.
+        // A pipe of the caller's that stayed open in there would keep whoever reads it waiting: git's push, for one. Marking
+        // what is open now is not enough where another thread may open something before the program starts.
+        #if canImport(Glibc)
+        _ = addCloseFrom(&actions, 3)
+        #else
         for name in try Files.list("/dev/fd") {
             if let handle = Int32(name), handle > 2 { _ = fcntl(handle, F_SETFD, FD_CLOEXEC) }
         }
+        #endif
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -75,3 +80,9 @@ public enum Spawn {
 private func addChangeDirectory(
     _ actions: UnsafeMutablePointer<posix_spawn_file_actions_t>, _ path: UnsafePointer<CChar>
 ) -> Int32
+
+#if canImport(Glibc)
+/// `posix_spawn_file_actions_addclosefrom_np` (glibc 2.34), shown like the one above.
+@_silgen_name("posix_spawn_file_actions_addclosefrom_np")
+private func addCloseFrom(_ actions: UnsafeMutablePointer<posix_spawn_file_actions_t>, _ first: Int32) -> Int32
+#endif
