@@ -2,7 +2,9 @@ public import SystemPackage
 
 /// What is asked of a server.
 public struct HTTPRequest: Sendable {
-    /// Where the body of an answer goes. The body of a failure (a status other than 2xx) always goes to memory.
+    /// Where the body of an answer goes.
+    ///
+    /// The body of a failure (a status other than 2xx) always goes to memory.
     public enum Sink: Sendable {
         /// Into memory; more bytes than `limit` are an error.
         case memory(limit: Int)
@@ -32,8 +34,9 @@ public struct HTTPRequest: Sendable {
     public var timeout: Duration? = .seconds(30)
     /// A transfer that stands still for so long is given up.
     public var patience = Duration.seconds(60)
-    /// Gets the bytes of the body that were sent, or received into a file, since the last call; a negative number takes
-    /// back what has to be moved again. It is called from the thread that moves the bytes, which waits for it.
+    /// Gets the bytes of the body that were sent, or received into a file, since the last call.
+    ///
+    /// A negative number takes back what has to be moved again. It is called from the thread that moves the bytes, which waits for it.
     public var progress: (@Sendable (Int64) -> Void)?
 
     public init(

@@ -62,7 +62,9 @@ public struct WebAddress: Sendable, Equatable {
         return String(text)
     }
 
-    /// Everything but letters, digits and `-_.~` as `%XX`: what signatures are made over. `keep` stays as it is.
+    /// Everything but letters, digits and `-_.~` as `%XX`, the form that signatures are made over.
+    ///
+    /// What stands in `keep` stays as it is.
     public static func encode(_ text: String, keep: String = "") -> String {
         var out: [UInt8] = []
         for byte in text.utf8 {

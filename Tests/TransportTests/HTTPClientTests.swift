@@ -8,7 +8,7 @@ import Testing
 
 /// Against Python's own HTTP server, told to misbehave by path.
 struct HTTPClientTests {
-    private static let script = """
+    private static let script = #"""
         import hashlib, http.server, time
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -65,7 +65,7 @@ struct HTTPClientTests {
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         print("port", server.server_port, "ready", flush=True)
         server.serve_forever()
-        """
+        """#
 
     private let folder: TemporaryDirectory
     private let server: BackgroundProcess
