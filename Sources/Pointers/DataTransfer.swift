@@ -26,7 +26,7 @@ public struct DataTransfer: Sendable {
     private let remote: any ObjectRemote
     private let progress: @Sendable (_ bytes: Int64, _ total: Int64) -> Void
 
-    /// `progress` is told of each content that has been moved: its bytes, and those of all that are to be moved.
+    /// `progress` is told of the bytes moved since the last call, and of those of all that are to be moved.
     public init(
         _ repository: Repository, store: ContentStore, remote: any ObjectRemote,
         progress: @escaping @Sendable (_ bytes: Int64, _ total: Int64) -> Void = { _, _ in }
@@ -43,7 +43,7 @@ public struct DataTransfer: Sendable {
     public func push(new: [ObjectID], old: [ObjectID]) async throws -> [ContentID] {
         let pointers = try PointerScan(repository).pointers(new: new, old: old).filter { $0.key.size > 0 }
         let wanted = pointers.keys.map { ContentID($0.digest, size: $0.size) }
-        let present = try await remote.present(wanted)
+        let present = try await remote.present(wanted, for: .upload)
         let absent = wanted.filter { !present.contains($0) }
         let lost = absent.filter { !store.contains($0.digest, size: $0.size) }
         guard lost.isEmpty else {
@@ -51,16 +51,15 @@ public struct DataTransfer: Sendable {
                 .map { (path: $0.value, pointer: $0.key) }.sorted { $0.path < $1.path }
             throw MissingContent(items: items, remote: remote.address)
         }
-        try await inParallel(absent) { [remote, store] in try await remote.upload($0, from: store) }
+        try await Transfer(remote, store: store, progress: progress).upload(absent)
         return absent
     }
 
     /// Brings content into the store; what is there already is left alone.
     public func fetch(_ pointers: [Pointer]) async throws {
         let absent = Set(pointers).filter { $0.size > 0 && !store.contains($0.digest, size: $0.size) }
-        try await inParallel(absent.map { ContentID($0.digest, size: $0.size) }) { [remote, store] in
-            try await remote.download($0, to: store)
-        }
+        try await Transfer(remote, store: store, progress: progress)
+            .download(absent.map { ContentID($0.digest, size: $0.size) })
     }
 
     /// Replaces the pointers that still stand in the work tree of `commit` by the content they name.
@@ -87,24 +86,6 @@ public struct DataTransfer: Sendable {
             try await repository.git.run(["update-index", "-q", "-z", "--stdin"], input: Array(paths.utf8))
         }
         return waiting.map(\.path)
-    }
-
-    private func inParallel(_ items: [ContentID], _ work: @escaping @Sendable (ContentID) async throws -> Void)
-        async throws
-    {
-        let total = items.reduce(0) { $0 + $1.size }
-        let body = { @Sendable [progress] (item: ContentID) in
-            try await work(item)
-            progress(item.size, total)
-        }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            var rest = items[...]
-            for item in rest.prefix(4) { group.addTask { try await body(item) } }
-            rest = rest.dropFirst(4)
-            while try await group.next() != nil {
-                if let item = rest.popFirst() { group.addTask { try await body(item) } }
-            }
-        }
     }
 }
 

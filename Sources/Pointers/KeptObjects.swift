@@ -51,7 +51,7 @@ public struct KeptObjects: Sendable {
     /// Stores bytes here and at the remote, and lists them; the same bytes again change nothing.
     public func add(_ bytes: [UInt8], remote: any ObjectRemote) async throws -> Digest {
         let content = ContentID(try store.insert(bytes), size: Int64(bytes.count))
-        try await remote.upload(content, from: store)
+        try await Transfer(remote, store: store).upload([content])
         try list(Pointer(digest: content.digest, size: content.size))
         return content.digest
     }
@@ -66,7 +66,7 @@ public struct KeptObjects: Sendable {
             guard let text = try repository.file(Self.path(digest), in: head),
                 let pointer = try? Pointer.parse(text, path: digest.hex)
             else { continue }
-            try await remote.download(ContentID(digest, size: pointer.size), to: store)
+            try await Transfer(remote, store: store).download([ContentID(digest, size: pointer.size)])
             return try Files.read(store.path(of: digest))
         }
         return nil
@@ -99,7 +99,7 @@ extension KeptObjects {
     /// Brings one content from somebody else's remote; the next push sends it to ours.
     public func take(_ content: ContentID, from remote: any ObjectRemote) async throws {
         try Files.replace(local.pending.appending(content.digest.hex), with: [])
-        try await remote.download(content, to: store)
+        try await Transfer(remote, store: store).download([content])
     }
 
     /// Sends what has not been pushed yet, lists it in one commit, and returns what the remote lacked.
@@ -109,15 +109,9 @@ extension KeptObjects {
     public func send(to remote: any ObjectRemote) async throws -> [ContentID] {
         let waiting = try waiting()
         if waiting.isEmpty { return [] }
-        let present = try await remote.present(waiting)
+        let present = try await remote.present(waiting, for: .upload)
         let absent = waiting.filter { !present.contains($0) }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for (i, content) in absent.enumerated() {
-                if i >= 4 { try await group.next() }
-                group.addTask { [store] in try await remote.upload(content, from: store) }
-            }
-            try await group.waitForAll()
-        }
+        try await Transfer(remote, store: store).upload(absent)
         var texts: [String: String] = [:]
         for content in waiting { texts[content.digest.hex] = Pointer(digest: content.digest, size: content.size).text }
         try ContentList(repository).add(texts)

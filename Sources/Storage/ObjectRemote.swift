@@ -11,53 +11,45 @@ public struct ContentID: Hashable, Sendable {
         self.digest = digest
         self.size = size
     }
+
+    /// Where object stores keep it, below their prefix: `aa/bb/<oid>`, as the folder of git-lfs is laid out.
+    var key: String {
+        let hex = digest.hex
+        return "\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex)"
+    }
 }
 
+/// Which way content is to go.
+public enum TransferDirection: Sendable { case upload, download }
+
 /// A place outside the clone that keeps content under its digest.
+///
+/// Implementations move bytes once, plainly: retry, rate limit, verification and parallelism are wrappers and the
+/// ``Transfer`` engine.
 public protocol ObjectRemote: Sendable {
     /// The address without secrets.
     var address: String { get }
-    /// Which of these are there, with the right size.
-    func present(_ contents: [ContentID]) async throws -> Set<ContentID>
-    /// Sends one from the store. A reader never sees a part of it.
-    func upload(_ content: ContentID, from store: ContentStore) async throws
-    /// Brings one into the store, verified.
-    func download(_ content: ContentID, to store: ContentStore) async throws
+    /// How many transfers may run at once.
+    var width: Int { get }
+    /// Whether the remote itself refuses bytes that do not match the digest; where not, ``Transfer`` reads the file first.
+    var verifiesUploads: Bool { get }
     /// Answers whether the remote can be reached, by an error when not.
     func check() async throws
+    /// Which of these are there, with the right size.
+    ///
+    /// Batched: one listing or a few calls, never one call an object when there are many.
+    func present(_ contents: [ContentID], for direction: TransferDirection) async throws -> Set<ContentID>
+    /// Sends one from a file that is whole; a reader never sees a part of it.
+    ///
+    /// `progress` gets the bytes sent since the last call; a negative number takes back what has to be sent again.
+    func upload(_ content: ContentID, from file: FilePath, progress: @escaping @Sendable (Int64) -> Void) async throws
+    /// Appends to `file` from its present length on, so a partial download is continued, until it has `content.size` bytes.
+    ///
+    /// `progress` gets the bytes received since the last call. The bytes are not verified here.
+    func download(_ content: ContentID, to file: FilePath, progress: @escaping @Sendable (Int64) -> Void) async throws
 }
 
-/// A folder: `file:///srv/data`, or the folder in which a local git remote keeps its LFS objects.
-public struct DirectoryRemote: ObjectRemote {
-    private let store: ContentStore
-
-    public init(_ folder: FilePath) { store = ContentStore(folder) }
-
-    public var address: String { "file://\(store.root)" }
-
-    public func present(_ contents: [ContentID]) -> Set<ContentID> {
-        Set(contents.filter { store.contains($0.digest, size: $0.size) })
-    }
-
-    public func upload(_ content: ContentID, from local: ContentStore) throws {
-        try store.insert(copyOf: local.path(of: content.digest), as: content.digest, size: content.size)
-    }
-
-    public func download(_ content: ContentID, to local: ContentStore) throws {
-        guard store.contains(content.digest, size: content.size) else {
-            throw StorageFailure.missing(content.digest, remote: address)
-        }
-        try local.insert(copyOf: store.path(of: content.digest), as: content.digest, size: content.size)
-    }
-
-    public func check() throws {
-        var folder = store.root
-        // A folder that nobody has pushed to yet does not exist: its parent must.
-        while Files.status(folder) == nil, !folder.removingLastComponent().isEmpty, folder != "/" {
-            folder = folder.removingLastComponent()
-        }
-        guard folder.withPlatformString({ access($0, R_OK | X_OK) }) == 0 else {
-            throw FileFailure("read", folder, Errno(rawValue: errno))
-        }
-    }
+extension ObjectRemote {
+    public var width: Int { 8 }
+    public var verifiesUploads: Bool { false }
 }

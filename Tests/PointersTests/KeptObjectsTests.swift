@@ -49,7 +49,7 @@ struct DataTransferTests {
         let head = try repository.resolve("HEAD")
         let failure = await #expect(throws: MissingContent.self) { try await transfer.push(new: [head], old: []) }
         #expect(failure?.items.map(\.path) == ["lost"])
-        #expect(remote.present([ContentID(here, size: 3)]).isEmpty)
+        #expect(remote.present([ContentID(here, size: 3)], for: .upload).isEmpty)
     }
 
     @Test func `a push sends what is new and nothing twice`() async throws {

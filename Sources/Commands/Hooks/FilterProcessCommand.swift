@@ -15,7 +15,7 @@ struct FilterProcessCommand: AsyncParsableCommand {
             do {
                 let project = (try? Project.inWorkTree(of: repository)) ?? Project()
                 let remote = try DataRemote(repository, project: project).resolve()
-                try await remote.download(ContentID(pointer.digest, size: pointer.size), to: store)
+                try await Transfer(remote, store: store).download([ContentID(pointer.digest, size: pointer.size)])
                 return true
             } catch {
                 Terminal.error("git-ml: \(path) stays a pointer: \(error)")

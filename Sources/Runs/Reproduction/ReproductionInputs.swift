@@ -61,7 +61,8 @@ struct ReproductionInputs {
         for place in [store, kept] where place.contains(item.digest, size: item.size) {
             return place.path(of: item.digest)
         }
-        if (try? await remote.download(ContentID(item.digest, size: item.size), to: kept)) != nil {
+        let content = ContentID(item.digest, size: item.size)
+        if (try? await Transfer(remote, store: kept).download([content])) != nil {
             return kept.path(of: item.digest)
         }
         guard let file = owner.workTree.flatMap({ Self.file(item.path, below: $0) }),

@@ -1,0 +1,58 @@
+internal import Base
+internal import SystemPackage
+
+/// `<store>/incoming/<oid>.part`: content that has not all come yet, held by one process at a time.
+///
+/// What an interrupted command leaves is continued by the next one. The kernel frees the lock when a process dies.
+final class PartialFile: Sendable {
+    let path: FilePath
+    private let file: FileDescriptor
+
+    private init(_ path: FilePath, _ file: FileDescriptor) {
+        self.path = path
+        self.file = file
+    }
+
+    deinit { try? file.close() }
+
+    /// Opens it or makes it; nil while another has it.
+    static func ifFree(_ path: FilePath) throws -> PartialFile? {
+        try Files.makeDirectory(path.removingLastComponent())
+        let file: FileDescriptor
+        do {
+            file = try FileDescriptor.open(
+                path, .readWrite, options: [.create, .closeOnExec, .noFollow],
+                permissions: [.ownerReadWrite, .groupReadWrite, .otherReadWrite])
+        } catch let errno as Errno {
+            throw FileFailure("write", path, errno)
+        }
+        let part = PartialFile(path, file)
+        // The one who had it may have put it in place or thrown it away between our opening and our locking.
+        guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0, part.stands else { return nil }
+        return part
+    }
+
+    private var stands: Bool {
+        var own = stat()
+        var named = stat()
+        return fstat(file.rawValue, &own) == 0 && path.withPlatformString { lstat($0, &named) } == 0
+            && own.st_ino == named.st_ino && own.st_dev == named.st_dev
+    }
+
+    var size: Int64 {
+        var own = stat()
+        return fstat(file.rawValue, &own) == 0 ? Int64(own.st_size) : 0
+    }
+
+    func empty() throws {
+        guard ftruncate(file.rawValue, 0) == 0 else { throw FileFailure("write", path, Errno(rawValue: errno)) }
+    }
+
+    /// Flushes it and gives it its final name.
+    func place(at target: FilePath) throws {
+        guard fsync(file.rawValue) == 0 else { throw FileFailure("flush", path, Errno(rawValue: errno)) }
+        try Files.makeDirectory(target.removingLastComponent())
+        try Files.rename(path, to: target)
+        Files.flush(target.removingLastComponent())
+    }
+}

@@ -1,0 +1,43 @@
+internal import Base
+public import SystemPackage
+
+/// A folder: `file:///srv/data`, or the folder in which a local git remote keeps its LFS objects.
+public struct DirectoryRemote: ObjectRemote {
+    private let store: ContentStore
+
+    public init(_ folder: FilePath) { store = ContentStore(folder) }
+
+    public var address: String { "file://\(store.root)" }
+    /// A disk is not faster with many readers.
+    public var width: Int { 4 }
+    public var verifiesUploads: Bool { true }
+
+    public func check() throws {
+        var folder = store.root
+        // A folder that nobody has pushed to yet does not exist: its parent must.
+        while Files.status(folder) == nil, !folder.removingLastComponent().isEmpty, folder != "/" {
+            folder = folder.removingLastComponent()
+        }
+        guard folder.withPlatformString({ access($0, R_OK | X_OK) }) == 0 else {
+            throw FileFailure("read", folder, Errno(rawValue: errno))
+        }
+    }
+
+    public func present(_ contents: [ContentID], for direction: TransferDirection) -> Set<ContentID> {
+        Set(contents.filter { store.contains($0.digest, size: $0.size) })
+    }
+
+    public func upload(_ content: ContentID, from file: FilePath, progress: @escaping @Sendable (Int64) -> Void) throws
+    {
+        try store.insert(copyOf: file, as: content.digest, size: content.size)
+        progress(content.size)
+    }
+
+    public func download(_ content: ContentID, to file: FilePath, progress: @escaping @Sendable (Int64) -> Void) throws
+    {
+        guard store.contains(content.digest, size: content.size) else {
+            throw StorageFailure.missing(content.digest, remote: address)
+        }
+        try Files.append(contentsOf: store.path(of: content.digest), to: file, progress: progress)
+    }
+}
