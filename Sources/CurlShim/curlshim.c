@@ -2,24 +2,22 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <curl/curl.h>
 
-static struct {
-    CURLcode (*global_init)(long);
-    CURL *(*easy_init)(void);
-    CURLcode (*easy_setopt)(CURL *, CURLoption, ...);
-    CURLcode (*easy_perform)(CURL *);
-    CURLcode (*easy_getinfo)(CURL *, CURLINFO, ...);
-    void (*easy_cleanup)(CURL *);
-    const char *(*easy_strerror)(CURLcode);
-    struct curl_slist *(*slist_append)(struct curl_slist *, const char *);
-    void (*slist_free_all)(struct curl_slist *);
-} curl;
+#define EACH_FUNCTION(X)                                                                                     \
+    X(global_init) X(easy_init) X(easy_setopt) X(easy_getinfo) X(easy_cleanup) X(easy_strerror)              \
+    X(slist_append) X(slist_free_all) X(multi_init) X(multi_setopt) X(multi_add_handle)                      \
+    X(multi_remove_handle) X(multi_perform) X(multi_poll) X(multi_wakeup) X(multi_info_read)                 \
+    X(url) X(url_set) X(url_get) X(url_cleanup) X(free)
+
+#define MEMBER(name) __typeof__(&curl_##name) name;
+static struct { EACH_FUNCTION(MEMBER) } curl;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int is_open = 0;
+const size_t curlshim_stop = CURL_READFUNC_ABORT;
 
 static void open_library(void) {
 #ifdef __APPLE__
@@ -28,89 +26,190 @@ static void open_library(void) {
     void *library = dlopen("libcurl.so.4", RTLD_NOW);
 #endif
     if (!library) return;
-    *(void **)&curl.global_init = dlsym(library, "curl_global_init");
-    *(void **)&curl.easy_init = dlsym(library, "curl_easy_init");
-    *(void **)&curl.easy_setopt = dlsym(library, "curl_easy_setopt");
-    *(void **)&curl.easy_perform = dlsym(library, "curl_easy_perform");
-    *(void **)&curl.easy_getinfo = dlsym(library, "curl_easy_getinfo");
-    *(void **)&curl.easy_cleanup = dlsym(library, "curl_easy_cleanup");
-    *(void **)&curl.easy_strerror = dlsym(library, "curl_easy_strerror");
-    *(void **)&curl.slist_append = dlsym(library, "curl_slist_append");
-    *(void **)&curl.slist_free_all = dlsym(library, "curl_slist_free_all");
-    is_open = curl.global_init && curl.easy_init && curl.easy_setopt && curl.easy_perform && curl.easy_getinfo
-        && curl.easy_cleanup && curl.easy_strerror && curl.slist_append && curl.slist_free_all
-        && curl.global_init(CURL_GLOBAL_ALL) == CURLE_OK;
+#define FIND(name) if (!(*(void **)&curl.name = dlsym(library, "curl_" #name))) return;
+    EACH_FUNCTION(FIND)
+    is_open = curl.global_init(CURL_GLOBAL_ALL) == CURLE_OK;
 }
 
-struct receiver {
-    curlshim_receive receive;
-    void *context;
+static int library(void) {
+    pthread_once(&once, open_library);
+    return is_open;
+}
+
+struct curlshim_session {
+    CURLM *multi;
 };
 
-static size_t forward(char *bytes, size_t size, size_t count, void *user) {
-    struct receiver *receiver = user;
-    return receiver->receive(bytes, size * count, receiver->context);
+// One request that is under way.
+struct transfer {
+    curlshim_request request;
+    CURL *easy;
+    struct curl_slist *headers;
+    char error[CURL_ERROR_SIZE];
+};
+
+curlshim_session *curlshim_open(void) {
+    if (!library()) return NULL;
+    curlshim_session *session = calloc(1, sizeof *session);
+    if (session) session->multi = curl.multi_init();
+    if (!session || !session->multi) {
+        free(session);
+        return NULL;
+    }
+    curl.multi_setopt(session->multi, CURLMOPT_MAXCONNECTS, 64L);
+    return session;
 }
 
-// A body that was begun before the server asked for a login is sent again from its start.
-static int seek_file(void *file, curl_off_t offset, int origin) {
-    return fseeko(file, offset, origin) == 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+static size_t send_piece(char *bytes, size_t size, size_t count, void *user) {
+    struct transfer *transfer = user;
+    return transfer->request.on_send(bytes, size * count, transfer->request.context);
 }
 
-int curlshim_perform(const curlshim_request *request, long *status, char *error) {
-    pthread_once(&once, open_library);
-    CURL *handle = is_open ? curl.easy_init() : NULL;
-    if (!handle) {
-        snprintf(error, 256, "libcurl cannot be opened");
-        return -1;
+static int seek_body(void *user, curl_off_t offset, int origin) {
+    struct transfer *transfer = user;
+    if (origin != SEEK_SET) return CURL_SEEKFUNC_FAIL;
+    return transfer->request.on_seek(offset, transfer->request.context) == 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
+static size_t take_header(char *bytes, size_t size, size_t count, void *user) {
+    struct transfer *transfer = user;
+    return transfer->request.on_header(bytes, size * count, transfer->request.context);
+}
+
+static size_t take_body(char *bytes, size_t size, size_t count, void *user) {
+    struct transfer *transfer = user;
+    return transfer->request.on_body(bytes, size * count, transfer->request.context);
+}
+
+static int connected(void *user, char *peer, char *own, int peer_port, int own_port) {
+    struct transfer *transfer = user;
+    (void)own; (void)peer_port; (void)own_port;
+    int go_on = transfer->request.on_connect(peer, transfer->request.context) == 0;
+    return go_on ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
+static void set_options(CURL *easy, struct transfer *transfer) {
+    const curlshim_request *request = &transfer->request;
+    curl.easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    curl.easy_setopt(easy, CURLOPT_URL, request->url);
+    curl.easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+    curl.easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
+#if LIBCURL_VERSION_NUM >= 0x075500
+    curl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    curl.easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+    curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl.easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    curl.easy_setopt(easy, CURLOPT_TIMEOUT_MS, request->timeout_ms);
+    curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, 30L);
+    curl.easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl.easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, request->idle_s);
+    curl.easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl.easy_setopt(easy, CURLOPT_USERAGENT, "git-ml");
+    curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
+    if (request->ca_bundle) curl.easy_setopt(easy, CURLOPT_CAINFO, request->ca_bundle);
+    curl.easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+    curl.easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+    curl.easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl.easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L << 10);
+#if LIBCURL_VERSION_NUM >= 0x075000
+    curl.easy_setopt(easy, CURLOPT_PREREQFUNCTION, connected);
+    curl.easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
+#endif
+    if (request->body_size >= 0) {
+        curl.easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+        curl.easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->body_size);
+        curl.easy_setopt(easy, CURLOPT_READFUNCTION, send_piece);
+        curl.easy_setopt(easy, CURLOPT_READDATA, transfer);
+        curl.easy_setopt(easy, CURLOPT_SEEKFUNCTION, seek_body);
+        curl.easy_setopt(easy, CURLOPT_SEEKDATA, transfer);
+        if (request->body_size > 64 << 10) curl.easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 512L << 10);
     }
-    FILE *upload = NULL;
-    if (request->upload_path && !(upload = fopen(request->upload_path, "rb"))) {
-        snprintf(error, 256, "%.200s cannot be read", request->upload_path);
-        curl.easy_cleanup(handle);
-        return -2;
-    }
-    struct curl_slist *headers = NULL;
+    if (strcmp(request->method, "HEAD") == 0) curl.easy_setopt(easy, CURLOPT_NOBODY, 1L);
+}
+
+static void discard(struct transfer *transfer) {
+    curl.slist_free_all(transfer->headers);
+    if (transfer->easy) curl.easy_cleanup(transfer->easy);
+    free(transfer);
+}
+
+void *curlshim_begin(curlshim_session *session, const curlshim_request *request) {
+    struct transfer *transfer = calloc(1, sizeof *transfer);
+    if (!transfer) return NULL;
+    transfer->request = *request;
+    transfer->easy = curl.easy_init();
     for (const char *const *header = request->headers; header && *header; header++)
-        headers = curl.slist_append(headers, *header);
-    struct receiver header_receiver = {request->on_header, request->context};
-    struct receiver body_receiver = {request->on_body, request->context};
-    error[0] = 0;
-    curl.easy_setopt(handle, CURLOPT_URL, request->url);
-    curl.easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request->method);
-    curl.easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
-    curl.easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl.easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-    curl.easy_setopt(handle, CURLOPT_TIMEOUT_MS, request->timeout_ms);
-    curl.easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, 30L);
-    curl.easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl.easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, 60L);
-    curl.easy_setopt(handle, CURLOPT_USERAGENT, "git-ml");
-    curl.easy_setopt(handle, CURLOPT_ERRORBUFFER, error);
-    curl.easy_setopt(handle, CURLOPT_HEADERFUNCTION, forward);
-    curl.easy_setopt(handle, CURLOPT_HEADERDATA, &header_receiver);
-    curl.easy_setopt(handle, CURLOPT_WRITEFUNCTION, forward);
-    curl.easy_setopt(handle, CURLOPT_WRITEDATA, &body_receiver);
-    if (request->body) {
-        curl.easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size);
-        curl.easy_setopt(handle, CURLOPT_POSTFIELDS, request->body);
+        transfer->headers = curl.slist_append(transfer->headers, *header);
+    if (transfer->easy) set_options(transfer->easy, transfer);
+    // The caller's strings may go now; curl has copies.
+    transfer->request.url = transfer->request.method = transfer->request.ca_bundle = NULL;
+    transfer->request.headers = NULL;
+    if (!transfer->easy || curl.multi_add_handle(session->multi, transfer->easy) != CURLM_OK) {
+        discard(transfer);
+        return NULL;
     }
-    if (strcmp(request->method, "HEAD") == 0) curl.easy_setopt(handle, CURLOPT_NOBODY, 1L);
-    if (upload) {
-        fseeko(upload, 0, SEEK_END);
-        curl.easy_setopt(handle, CURLOPT_INFILESIZE_LARGE, (curl_off_t)ftello(upload));
-        rewind(upload);
-        curl.easy_setopt(handle, CURLOPT_UPLOAD, 1L);
-        curl.easy_setopt(handle, CURLOPT_READDATA, upload);
-        curl.easy_setopt(handle, CURLOPT_UPLOAD_BUFFERSIZE, 1L << 20);
-        curl.easy_setopt(handle, CURLOPT_SEEKFUNCTION, seek_file);
-        curl.easy_setopt(handle, CURLOPT_SEEKDATA, upload);
+    return transfer;
+}
+
+void curlshim_cancel(curlshim_session *session, void *handle) {
+    struct transfer *transfer = handle;
+    curl.multi_remove_handle(session->multi, transfer->easy);
+    discard(transfer);
+}
+
+int curlshim_turn(curlshim_session *session, int timeout_ms) {
+    int running = 0, waiting = 0;
+    CURLMsg *message;
+    curl.multi_perform(session->multi, &running);
+    while ((message = curl.multi_info_read(session->multi, &waiting))) {
+        if (message->msg != CURLMSG_DONE) continue;
+        struct transfer *transfer = NULL;
+        long status = 0;
+        CURLcode code = message->data.result;
+        curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
+        curl.easy_getinfo(message->easy_handle, CURLINFO_RESPONSE_CODE, &status);
+        curl.multi_remove_handle(session->multi, transfer->easy);
+        const char *text = transfer->error[0] ? transfer->error : curl.easy_strerror(code);
+        transfer->request.on_end((int)code, status, text, transfer->request.context);
+        discard(transfer);
+        timeout_ms = 0;
     }
-    CURLcode code = curl.easy_perform(handle);
-    curl.easy_getinfo(handle, CURLINFO_RESPONSE_CODE, status);
-    if (code != CURLE_OK && !error[0]) snprintf(error, 256, "%s", curl.easy_strerror(code));
-    curl.slist_free_all(headers);
-    curl.easy_cleanup(handle);
-    if (upload) fclose(upload);
-    return (int)code;
+    if (timeout_ms > 0) curl.multi_poll(session->multi, NULL, 0, timeout_ms, NULL);
+    return running;
+}
+
+void curlshim_wake(curlshim_session *session) { curl.multi_wakeup(session->multi); }
+
+static char *copied(char *text) {
+    char *copy = text ? strdup(text) : NULL;
+    if (text) curl.free(text);
+    return copy;
+}
+
+char *curlshim_resolve(const char *base, const char *url) {
+    if (!library()) return NULL;
+    CURLU *handle = curl.url();
+    char *text = NULL;
+    if (handle && (!base || curl.url_set(handle, CURLUPART_URL, base, CURLU_PATH_AS_IS) == CURLUE_OK)
+        && curl.url_set(handle, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME | CURLU_PATH_AS_IS) == CURLUE_OK)
+        curl.url_get(handle, CURLUPART_URL, &text, 0);
+    if (handle) curl.url_cleanup(handle);
+    return copied(text);
+}
+
+char *curlshim_part(const char *url, char part) {
+    if (!library()) return NULL;
+    CURLU *handle = curl.url();
+    char *text = NULL;
+    CURLUPart which = part == 's' ? CURLUPART_SCHEME : part == 'u' ? CURLUPART_USER : part == 'w' ? CURLUPART_PASSWORD
+        : part == 'h' ? CURLUPART_HOST : part == 't' ? CURLUPART_PORT : part == 'p' ? CURLUPART_PATH : CURLUPART_QUERY;
+    unsigned flags = part == 't' ? CURLU_DEFAULT_PORT : part == 'u' || part == 'w' ? CURLU_URLDECODE : 0;
+    if (handle
+        && curl.url_set(handle, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME | CURLU_PATH_AS_IS) == CURLUE_OK)
+        curl.url_get(handle, which, &text, flags);
+    if (handle) curl.url_cleanup(handle);
+    return copied(text);
 }

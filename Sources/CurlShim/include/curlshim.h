@@ -6,24 +6,52 @@
 // libcurl, opened on first use: loading it at start would cost every hook some milliseconds. curl's own functions are
 // variadic, which Swift cannot call; what is here is typed.
 
-// Receives a piece of the body, or one header line; returns the number of bytes it took.
-typedef size_t (*curlshim_receive)(const char *bytes, size_t count, void *context);
+// Connections, kept open between requests, and the requests that are under way on them. One thread owns it; only
+// curlshim_wake may be called from others.
+typedef struct curlshim_session curlshim_session;
 
 typedef struct {
     const char *method;
     const char *url;
     const char *const *headers; // "Name: value", NULL at the end
-    const void *body;           // NULL: none
-    size_t body_size;
-    const char *upload_path;    // NULL: none; else the file whose bytes are the body
-    long timeout_ms;            // for all of it; 0: only a transfer that stands still for a minute is ended
-    curlshim_receive on_header;
-    curlshim_receive on_body;
+    long long body_size;        // -1: no body
+    long timeout_ms;            // for all of it; 0: no end
+    long idle_s;                // a transfer that stands still so long is ended
+    const char *ca_bundle;      // NULL: the system's certificates
+
+    // Fills in the next piece of the body; the number of bytes, or curlshim_stop.
+    size_t (*on_send)(char *bytes, size_t count, void *context);
+    // The body is wanted again from an offset; 0 when that can be done.
+    int (*on_seek)(long long offset, void *context);
+    // One header line; the number of bytes it took.
+    size_t (*on_header)(const char *bytes, size_t count, void *context);
+    // A piece of the answer's body; the number of bytes it took, fewer to stop.
+    size_t (*on_body)(const char *bytes, size_t count, void *context);
+    // The connection stands and nothing has been sent: 0 to go on. The address is the peer's, a proxy's if there is one.
+    int (*on_connect)(const char *address, void *context);
+    // The end: curl's code, the status, and a text when the code is not 0.
+    void (*on_end)(int code, long status, const char *error, void *context);
     void *context;
 } curlshim_request;
 
-// Performs one request. Returns 0 and the status; otherwise curl's code and a text in error (256 bytes), -1 when libcurl
-// cannot be opened. Redirects are not followed; only http and https are spoken.
-int curlshim_perform(const curlshim_request *request, long *status, char *error);
+extern const size_t curlshim_stop;
+
+// NULL when libcurl cannot be opened.
+curlshim_session *curlshim_open(void);
+// Begins a request; its strings may go afterwards, its context must stay until on_end. Returns a handle, NULL when there
+// is no memory.
+void *curlshim_begin(curlshim_session *session, const curlshim_request *request);
+// Ends a request that has not ended; on_end is not called.
+void curlshim_cancel(curlshim_session *session, void *handle);
+// Does what can be done and waits for more, at most timeout_ms; on_end is called from here. Returns how many are under way.
+int curlshim_turn(curlshim_session *session, int timeout_ms);
+void curlshim_wake(curlshim_session *session);
+
+// The absolute form of a URL, which may be relative to base (NULL: it must be absolute); to be freed with free. NULL when
+// it is none.
+char *curlshim_resolve(const char *base, const char *url);
+// A part of an absolute URL: 's'cheme, 'u'ser, pass'w'ord, 'h'ost, por't' (the scheme's own where none is written),
+// 'p'ath, 'q'uery; to be freed with free. User and password come decoded. NULL when it has none.
+char *curlshim_part(const char *url, char part);
 
 #endif
