@@ -53,7 +53,7 @@ final class LFSClient: Sendable {
             var request = HTTPRequest(method, url.text, headers: ["Accept": Self.mediaType])
             if let body {
                 request.headers["Content-Type"] = Self.mediaType
-                request.body = .bytes(Array(body.text.utf8))
+                request.body = .bytes(body.encoded())
             }
             request.timeout = .seconds(120)
             for (name, value) in token?.headers ?? [:] { request.headers[name] = value }

@@ -1,3 +1,4 @@
+internal import Base
 public import SystemPackage
 
 /// Where the LFS objects of a git remote are.

@@ -1,3 +1,5 @@
+internal import Base
+
 /// Which addresses a server may send us to.
 ///
 /// Servers do keep their bytes elsewhere, so any public host will do; a server on the internet must not make this machine

@@ -27,6 +27,18 @@ public struct LFSSettings: Sendable {
 
     public func int(_ key: String) -> Int? { self[key].flatMap { Int($0) } }
 
+    /// The same without `lfs.url` and `lfs.pushurl`, for a repository that is not this one's own remote.
+    public var withoutOwnServer: LFSSettings {
+        let names: Set = ["lfs.url", "lfs.pushurl"]
+        return LFSSettings(
+            own: own.filter { !names.contains($0.key) }, shared: shared.filter { !names.contains($0.key) })
+    }
+
+    private init(own: [String: [String]], shared: [String: [String]]) {
+        self.own = own
+        self.shared = shared
+    }
+
     /// Every key of the form `<prefix><name><suffix>`, by name.
     func names(_ prefix: String, _ suffix: String) -> [(name: String, values: [String])] {
         own.compactMap { key, values in

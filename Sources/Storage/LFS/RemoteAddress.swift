@@ -91,7 +91,7 @@ struct RemoteAddress: Hashable, Sendable {
         }.joined()
     }
 
-    private static func decoded(_ text: Substring) -> String {
+    static func decoded(_ text: Substring) -> String {
         let units = Array(text.utf8)
         var result: [UInt8] = []
         var i = 0

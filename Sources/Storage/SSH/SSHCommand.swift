@@ -2,7 +2,7 @@ internal import Base
 internal import SystemPackage
 
 /// How ssh is started: as git starts it, by `GIT_SSH_COMMAND`, `core.sshCommand`, `GIT_SSH`, else `ssh`.
-public struct SSHCommand: Sendable, Equatable {
+struct SSHCommand: Sendable, Equatable {
     private enum Variant { case ssh, simple, putty, tortoise }
 
     let program: String
@@ -11,7 +11,7 @@ public struct SSHCommand: Sendable, Equatable {
     private let variant: Variant
 
     /// `variable` reads an environment variable.
-    public init(_ settings: LFSSettings, variable: (String) -> String? = { environmentValue($0) }) {
+    init(_ settings: LFSSettings, variable: (String) -> String? = { environmentValue($0) }) {
         let shown: String
         if let line = variable("GIT_SSH_COMMAND") ?? (variable("GIT_SSH") == nil ? settings["core.sshcommand"] : nil),
             !line.isEmpty
@@ -45,14 +45,16 @@ public struct SSHCommand: Sendable, Equatable {
     }
 
     /// The arguments that run a command line at the account's shell.
-    public func arguments(_ account: SSHAccount, command: String) throws -> [String] {
+    func arguments(_ account: SSHAccount, command: String) throws -> [String] {
         try leading + options(account) + host(account) + [command]
     }
 
     /// The arguments that start a subsystem such as `sftp`.
     func arguments(_ account: SSHAccount, subsystem: String) throws -> [String] {
         guard variant == .ssh || variant == .putty else { throw SSHFailure.noSubsystem(program) }
-        return try leading + options(account) + ["-s"] + host(account) + [subsystem]
+        // A host that falls silent must not hold a push up for ever.
+        let patience = variant == .ssh ? ["-oConnectTimeout=30", "-oServerAliveInterval=20"] : []
+        return try leading + patience + options(account) + ["-s"] + host(account) + [subsystem]
     }
 
     private func options(_ account: SSHAccount) throws -> [String] {
