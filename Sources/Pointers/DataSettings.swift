@@ -42,6 +42,9 @@ public struct DataSettings: Sendable, Equatable {
         }
     }
 
+    /// Whether content goes to the place of the git remote's LFS objects.
+    public var isAtGitRemote: Bool { remote == nil || remote == "lfs" }
+
     /// The data remote of a repository.
     ///
     /// Without `data.remote`, or with `lfs`, it is the place of the git remote's LFS objects; `gitRemote` is its name or an
@@ -49,7 +52,7 @@ public struct DataSettings: Sendable, Equatable {
     public func objectRemote(
         of repository: Repository, gitRemote: String?, ref: String? = nil
     ) throws -> any ObjectRemote {
-        if let remote, remote != "lfs" {
+        if let remote, !isAtGitRemote {
             return try DataAddress.objectRemote(remote, of: repository)
         }
         guard let gitRemote else { throw StorageFailure.unsupportedRemote("a repository without a remote") }

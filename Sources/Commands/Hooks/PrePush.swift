@@ -47,9 +47,13 @@ extension Hook {
         private func sendData(_ repository: Repository, new: [ObjectID], old: [ObjectID], branch: String?) async throws {
             let commits = new.compactMap { try? repository.resolve($0.hex) }
             let pointers = try PointerScan(repository).pointers(new: commits, old: old)
-            if pointers.isEmpty { return }
             let project = (try? Project.inWorkTree(of: repository)) ?? Project()
-            let data = try project.data.objectRemote(of: repository, gitRemote: repository.remotes().contains(remote) ? remote : address, ref: branch)
+            let remote = try repository.remotes().contains(remote) ? remote : address
+            try await LockCheck(repository, remote: remote, branch: branch).run(
+                new: commits, old: old, carriesData: !pointers.isEmpty && project.data.isAtGitRemote
+            ) { Terminal.error("git-ml: \($0)") }
+            if pointers.isEmpty { return }
+            let data = try project.data.objectRemote(of: repository, gitRemote: remote, ref: branch)
             let bar = ProgressBar("git-ml: sending")
             defer { bar.finish() }
             let sent = try await DataTransfer(repository, store: repository.contentStore, remote: data) {

@@ -89,6 +89,12 @@ extension LFSSettings {
         return patterns == ["*"] && isFromRepository("lfs.fetchexclude") ? [] : patterns
     }
 
+    /// Whether locks are looked at before a push to a server: `lfs.<url>.locksverify`, else `lfs.locksverify`; nil: not said.
+    public func locksVerify(_ address: String) -> Bool? {
+        let values = RemoteAddress(address).map { self.values("lfs", "locksverify", for: $0).values } ?? []
+        return (values.last ?? self["lfs.locksverify"]).flatMap(Self.bool)
+    }
+
     private func patterns(_ key: String) -> [String] {
         (self[key] ?? "").split(separator: ",").compactMap { part in
             var pattern = part[...]
