@@ -176,7 +176,7 @@ struct ReproduceTests {
             git init -q ../part; (cd ../part; echo 1 > v; git add .; git commit -qm v)
             git -c protocol.file.allow=always submodule --quiet add "$PWD/../part" libs/part && git commit -qm part
             (cd libs/part; echo 2 > v; git commit -qam 'pushed nowhere'); git commit -qam 'newer part'
-            git ml run --name with-part -- sh -c 'test "$(cat libs/part/v)" = 2 && printf %s 2 > models/m.bin'
+            git ml run --name with-part -- sh -c 'test "$(cat libs/part/v)" = 2 && mkdir -p models && printf %s 2 > models/m.bin'
             cp .git/config ../config
             """)
         let (status, report) = try await reproduce("with-part")
