@@ -12,6 +12,7 @@ let settings: [SwiftSetting] = [
 
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
 ]
@@ -51,7 +52,9 @@ let package = Package(
         .target(name: "CurlShim", dependencies: ["CLibcurl"]),
         .target(name: "Base", dependencies: [crypto, subprocess, system, yams], swiftSettings: settings),
         .target(name: "GitKit", dependencies: ["Base", "CLibgit2", system], swiftSettings: settings),
-        .target(name: "Transport", dependencies: ["Base", "CurlShim", system], swiftSettings: settings),
+        .target(
+            name: "Transport", dependencies: ["Base", "CurlShim", crypto, cryptoExtras, system],
+            swiftSettings: settings),
         .target(name: "Storage", dependencies: ["Base", "Transport", system], swiftSettings: settings),
         .target(name: "Pointers", dependencies: ["Base", "GitKit", "Storage", system], swiftSettings: settings),
         .target(

@@ -11,6 +11,12 @@ public struct ContentID: Hashable, Sendable {
         self.digest = digest
         self.size = size
     }
+
+    /// Where object stores keep it, below their prefix: `aa/bb/<oid>`, as the folder of git-lfs is laid out.
+    var key: String {
+        let hex = digest.hex
+        return "\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex)"
+    }
 }
 
 /// Which way content is to go.

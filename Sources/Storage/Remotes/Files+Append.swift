@@ -49,3 +49,26 @@ extension Files {
         do { return try body() } catch let errno as Errno { throw FileFailure(action, path, errno) }
     }
 }
+
+extension Files {
+    /// Gives a part of a file to `body` in pieces of at most 1 MiB; a file that ends before is an error.
+    static func readPieces(
+        of path: FilePath, from start: Int64, count: Int64, _ body: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        let file = try openFile(path, .readOnly, [], "read")
+        try file.closeAfter {
+            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
+            defer { buffer.deallocate() }
+            var done: Int64 = 0
+            while done < count {
+                let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(min(1 << 20, count - done))])
+                let got = try attempt("read", path) {
+                    try file.read(fromAbsoluteOffset: start + done, into: piece)
+                }
+                guard got > 0 else { throw FileFailure("read", path, .ioError) }
+                try body(UnsafeRawBufferPointer(rebasing: piece[..<got]))
+                done += Int64(got)
+            }
+        }
+    }
+}

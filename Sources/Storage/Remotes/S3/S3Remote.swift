@@ -1,0 +1,96 @@
+internal import Base
+public import SystemPackage
+internal import Transport
+
+/// A bucket that speaks S3's protocol: `s3://bucket/prefix`, and `gs://bucket/prefix` through Google's XML interface.
+///
+/// Content lies at `<prefix>/aa/bb/<oid>`. Content of more than 64 MiB goes up in parts, several at once, and an upload that was
+/// interrupted is continued. Uploads that nobody continues stay at the store, unseen, until a rule of the bucket (Amazon:
+/// `AbortIncompleteMultipartUpload`) removes them.
+public struct S3Remote: ObjectRemote {
+    /// When content goes up in parts, and how.
+    struct Parts: Sendable {
+        var threshold: Int64 = 64 << 20
+        var size: Int64 = 16 << 20
+        /// At once, of one content.
+        var width = 4
+
+        /// The size of a part, so that there are at most 10,000.
+        func size(for total: Int64) -> Int64 {
+            let least = (total + 9_999) / 10_000
+            return max(size, (least + 0xf_ffff) & ~0xf_ffff)
+        }
+    }
+
+    let client: S3Client
+    let prefix: String
+    let parts: Parts
+
+    init(_ client: S3Client, prefix: String, parts: Parts = Parts()) {
+        self.client = client
+        self.prefix = prefix
+        self.parts = parts
+    }
+
+    public var address: String { client.address }
+
+    public func check() async throws {
+        var call = S3Client.Call("GET", nil)
+        call.query = [("list-type", "2"), ("max-keys", "1"), ("prefix", prefix)]
+        let answer = try await client.send(call)
+        guard answer.isSuccess else { throw client.failure(answer) }
+        guard XMLElement.parse(answer.body)?.name == "ListBucketResult" else { throw client.noListing(answer) }
+    }
+
+    func key(_ content: ContentID) -> String { prefix + content.key }
+
+    // MARK: Moving
+
+    public func upload(
+        _ content: ContentID, from file: FilePath, progress: @escaping @Sendable (Int64) -> Void
+    ) async throws {
+        if content.size > parts.threshold { return try await uploadParts(content, from: file, progress: progress) }
+        var call = S3Client.Call("PUT", key(content))
+        call.body = .file(file)
+        call.payload = content.digest.hex
+        call.headers = try client.checksum(sha256: content.digest.bytes) { put in
+            try Files.readPieces(of: file, put)
+        }
+        call.headers["Content-Type"] = "application/octet-stream"
+        call.progress = progress
+        let answer = try await client.send(call)
+        guard answer.isSuccess else { throw client.failure(answer) }
+    }
+
+    public func download(
+        _ content: ContentID, to file: FilePath, progress: @escaping @Sendable (Int64) -> Void
+    ) async throws {
+        var call = S3Client.Call("GET", key(content))
+        call.sink = .file(file, size: content.size)
+        call.progress = progress
+        let answer = try await client.send(call)
+        guard answer.isSuccess else { throw client.failure(answer, content: content) }
+    }
+}
+
+extension S3Client {
+    /// The headers by which the store checks what it received.
+    ///
+    /// Google does not know SHA-256 and gets an MD5, for which the bytes are read.
+    func checksum(
+        sha256: [UInt8], _ pieces: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
+    ) rethrows -> [String: String] {
+        isGoogle
+            ? ["Content-MD5": Base64.encode(try MD5.of(pieces))] : ["x-amz-checksum-sha256": Base64.encode(sha256)]
+    }
+
+    func noListing(_ answer: HTTPResponse) -> RemoteFailure {
+        let isPage = answer.headers["content-type"]?.hasPrefix("text/html") == true
+        return RemoteFailure(
+            .unexpectedAnswer, address: address,
+            detail: isPage
+                ? "the answer is a web page, not a listing: a proxy's or a login page"
+                : "the answer is no listing of a bucket", status: answer.status,
+            hints: ["check the endpoint and any proxy (`https_proxy`, `no_proxy`)"])
+    }
+}
