@@ -8,7 +8,9 @@ public final class LFSServer: Sendable {
     public let url: String
 
     /// `users` are `name:password`; with none, nobody is asked.
-    public init(root: FilePath, users: [String] = [], options: [String] = [], variables: [String: String] = [:]) async throws {
+    public init(root: FilePath, users: [String] = [], options: [String] = [], variables: [String: String] = [:])
+        async throws
+    {
         self.root = root
         guard let python = ChildProcess.find("python3") else { throw ProcessFailure.notFound(program: "python3") }
         let script = Places.package.appending("Tests").appending("Servers").appending("lfs_server.py")
@@ -35,7 +37,9 @@ public final class LFSServer: Sendable {
 
     /// What it was asked since the start: the lines of its log.
     public func requests() throws -> [JSON] {
-        (try Files.readText(process.log) ?? "").split(separator: "\n").dropFirst().compactMap { try? JSON.parse(String($0)) }
+        (try Files.readText(process.log) ?? "").split(separator: "\n").dropFirst().compactMap {
+            try? JSON.parse(String($0))
+        }
     }
 
     /// How many requests with a method there were to paths that end so.

@@ -27,7 +27,8 @@ private struct Bench {
     func remote(credential: String = "quit=1\n", told: FilePath? = nil) throws -> LFSRemote {
         let text = settings.map { "\($0)\n\($1)\0" }.joined()
         return try LFSRemote(
-            LFSContext(LFSSettings(git: text), remote: "origin", directory: folder.path, ref: "refs/heads/main") { words, input in
+            LFSContext(LFSSettings(git: text), remote: "origin", directory: folder.path, ref: "refs/heads/main") {
+                words, input in
                 if let told {
                     try Files.append(Array((words.joined(separator: " ") + "\n").utf8) + input, to: told)
                 }
@@ -104,8 +105,10 @@ private struct Bench {
     }
 
     @Test(arguments: [
-        #"{"batch-503":{"times":2}}"#, #"{"batch-429":2}"#, #"{"upload-503":2}"#, #"{"upload-cut":{"times":2,"at":70000}}"#,
-        #"{"expired":2}"#, #"{"action-410":1}"#, #"{"action-403":1}"#, #"{"relative":-1}"#, #"{"batch-limit":{"times":-1,"max":1}}"#,
+        #"{"batch-503":{"times":2}}"#, #"{"batch-429":2}"#, #"{"upload-503":2}"#,
+        #"{"upload-cut":{"times":2,"at":70000}}"#,
+        #"{"expired":2}"#, #"{"action-410":1}"#, #"{"action-403":1}"#, #"{"relative":-1}"#,
+        #"{"batch-limit":{"times":-1,"max":1}}"#,
         #"{"upload-lost":1}"#, #"{"upload-lost":1,"no-verify":-1}"#, #"{"verify-404":1}"#,
     ])
     func `an upload gets through a server that fails for a while`(faults: String) async throws {
@@ -146,14 +149,21 @@ private struct Bench {
     }
 
     @Test(arguments: [
-        (#"{"batch-html":-1}"#, "web page"), (#"{"batch-error":{"times":-1,"code":422,"message":"too odd"}}"#, "too odd"),
-        (#"{"batch-error":{"times":-1,"code":507,"message":"full"}}"#, "full"), (#"{"batch-short":-1}"#, "says nothing of it"),
-        (#"{"batch-top-level":{"times":-1,"status":403,"message":"read only","documentation_url":"https://d","request_id":"r7"}}"#,
-            "read only (status 403), request r7"),
-        (#"{"upload-507":-1}"#, "no room left"), (#"{"href-prefix":{"times":-1,"to":"http://169.254.169.254"}}"#, "own network"),
+        (#"{"batch-html":-1}"#, "web page"),
+        (#"{"batch-error":{"times":-1,"code":422,"message":"too odd"}}"#, "too odd"),
+        (#"{"batch-error":{"times":-1,"code":507,"message":"full"}}"#, "full"),
+        (#"{"batch-short":-1}"#, "says nothing of it"),
+        (
+            #"{"batch-top-level":{"times":-1,"status":403,"message":"read only","documentation_url":"https://d","request_id":"r7"}}"#,
+            "read only (status 403), request r7"
+        ),
+        (#"{"upload-507":-1}"#, "no room left"),
+        (#"{"href-prefix":{"times":-1,"to":"http://169.254.169.254"}}"#, "own network"),
         (#"{"href-prefix":{"times":-1,"to":"file://"}}"#, "none that HTTP leads to"),
     ])
-    func `an upload that cannot succeed is told of once, in the server's words`(faults: String, words: String) async throws {
+    func `an upload that cannot succeed is told of once, in the server's words`(faults: String, words: String)
+        async throws
+    {
         let bench = try await Bench()
         let content = try bench.content(100)
         try bench.server.misbehave(faults)
@@ -191,9 +201,11 @@ private struct Bench {
         #expect(contents.allSatisfy(bench.isAtServer))
         let text = try #require(try Files.readText(told))
         let words = text.split(separator: "\n").filter { $0.hasPrefix("credential") || $0.hasPrefix("config") }
-        #expect(words == [
-            "credential fill", "credential approve", "config --local lfs.\(bench.server.url)/r.git/info/lfs.access basic",
-        ])
+        #expect(
+            words == [
+                "credential fill", "credential approve",
+                "config --local lfs.\(bench.server.url)/r.git/info/lfs.access basic",
+            ])
         #expect(text.contains("protocol=http\nhost=127.0.0.1:"))
     }
 
@@ -227,7 +239,8 @@ private struct Bench {
         let content = try bench.content(50)
         let address = bench.server.url.replacing("http://", with: "http://ann:p%40ss%3Ax@")
         let remote = try LFSRemote(
-            LFSContext(LFSSettings(git: "remote.origin.url\n\(address)/r.git\0"), remote: "origin", directory: "/") { _, _ in
+            LFSContext(LFSSettings(git: "remote.origin.url\n\(address)/r.git\0"), remote: "origin", directory: "/") {
+                _, _ in
                 ProcessResult(status: 1, output: [], errors: "")
             })
         #expect(remote.address == "\(bench.server.url)/r.git/info/lfs")
@@ -239,7 +252,8 @@ private struct Bench {
         let bench = try await Bench(users: ["ann:secret"], settings: [("http.extraheader", "X-Extra: for-me")])
         let other = try await Bench()
         let content = try bench.content(50)
-        try bench.server.misbehave(#"{"batch-redirect":{"times":-1,"to":"\#(other.server.url)/r.git/info/lfs/objects/batch"}}"#)
+        try bench.server.misbehave(
+            #"{"batch-redirect":{"times":-1,"to":"\#(other.server.url)/r.git/info/lfs/objects/batch"}}"#)
         let remote = try bench.remote(credential: "username=ann\npassword=secret\n")
         _ = try await remote.present([content], for: .upload)
         let there = try other.server.requests()
@@ -252,7 +266,8 @@ private struct Bench {
     private func locks(_ bench: Bench, user: String) throws -> LFSLocks {
         let url = bench.server.url.replacing("http://", with: "http://\(user):x@")
         return try LFSLocks(
-            LFSContext(LFSSettings(git: "remote.origin.url\n\(url)/r.git\0"), remote: "origin", directory: "/") { _, _ in
+            LFSContext(LFSSettings(git: "remote.origin.url\n\(url)/r.git\0"), remote: "origin", directory: "/") {
+                _, _ in
                 ProcessResult(status: 1, output: [], errors: "")
             })
     }
@@ -282,6 +297,8 @@ private struct Bench {
         let bench = try await Bench(users: ["ann:x"])
         try bench.server.misbehave(#"{"locks-404":-1}"#)
         let ann = try locks(bench, user: "ann")
-        await #expect(throws: LFSLockFailure.unsupported("\(bench.server.url)/r.git/info/lfs")) { _ = try await ann.all() }
+        await #expect(throws: LFSLockFailure.unsupported("\(bench.server.url)/r.git/info/lfs")) {
+            _ = try await ann.all()
+        }
     }
 }

@@ -11,7 +11,9 @@ struct LFSSettingsTests {
         return LFSSettings(git: text(pairs), lfsconfig: text(file))
     }
 
-    private func server(_ pairs: [(String, String)], _ direction: TransferDirection = .download, remote: String = "origin")
+    private func server(
+        _ pairs: [(String, String)], _ direction: TransferDirection = .download, remote: String = "origin"
+    )
         -> String?
     {
         guard
@@ -26,8 +28,14 @@ struct LFSSettingsTests {
         ("https://git-server.com/foo/bar", "https://git-server.com/foo/bar.git/info/lfs"),
         ("https://git-server.com/foo/bar.git", "https://git-server.com/foo/bar.git/info/lfs"),
         ("https://git-server.com/foo/bar.git/", "https://git-server.com/foo/bar.git/info/lfs"),
-        ("git@git-server.com:foo/bar.git", "https://git-server.com/foo/bar.git/info/lfs git@git-server.com 0 foo/bar.git"),
-        ("ssh://git-server.com/foo/bar.git", "https://git-server.com/foo/bar.git/info/lfs git-server.com 0 /foo/bar.git"),
+        (
+            "git@git-server.com:foo/bar.git",
+            "https://git-server.com/foo/bar.git/info/lfs git@git-server.com 0 foo/bar.git"
+        ),
+        (
+            "ssh://git-server.com/foo/bar.git",
+            "https://git-server.com/foo/bar.git/info/lfs git-server.com 0 /foo/bar.git"
+        ),
         ("ssh://git@h.com:9000/foo/bar", "https://h.com/foo/bar.git/info/lfs git@h.com 9000 /foo/bar"),
         ("[git@h.com:9000]:foo/bar", "https://h.com/foo/bar.git/info/lfs git@h.com 9000 foo/bar"),
         ("git+ssh://git@h.com/foo", "https://h.com/foo.git/info/lfs git@h.com 0 /foo"),
@@ -46,12 +54,15 @@ struct LFSSettingsTests {
     @Test func `what is set comes before what is guessed, for a push first what is set for pushes`() {
         let all = [
             ("remote.origin.url", "https://a/x"), ("remote.origin.pushurl", "https://b/x"),
-            ("remote.origin.lfsurl", "https://c/x"), ("remote.origin.lfspushurl", "https://d/x"), ("lfs.url", "https://e/x"),
+            ("remote.origin.lfsurl", "https://c/x"), ("remote.origin.lfspushurl", "https://d/x"),
+            ("lfs.url", "https://e/x"),
             ("lfs.pushurl", "https://f/x"),
         ]
         var rest = all
         var seen: [String?] = []
-        for key in ["lfs.pushurl", "lfs.url", "remote.origin.lfspushurl", "remote.origin.lfsurl", "remote.origin.pushurl"] {
+        for key in [
+            "lfs.pushurl", "lfs.url", "remote.origin.lfspushurl", "remote.origin.lfsurl", "remote.origin.pushurl",
+        ] {
             seen.append(server(rest, .upload))
             rest.removeAll { $0.0 == key }
         }
@@ -110,7 +121,7 @@ struct LFSSettingsTests {
             ("http.https://h.com:444/.extraheader", "port"), ("http.https://u@h.com/a.extraheader", "user"),
         ])
         func value(_ url: String) throws -> [String] {
-            some.values("http", "extraheader", for: try #require(RemoteAddress(url))).values
+            some.values("http", "extraheader", for: try #require(GitAddress(url))).values
         }
         #expect(try value("https://h.com/b") == ["host"])
         #expect(try value("https://h.com/a/c?x") == ["path"])
@@ -124,7 +135,8 @@ struct LFSSettingsTests {
     }
 
     @Test func `netrc answers for its machine only, and default for none`() {
-        let text = "# machine h login x password y\nmachine h\n login ann password p#1\nmachine i login b password c\ndefault login d password e\n"
+        let text =
+            "# machine h login x password y\nmachine h\n login ann password p#1\nmachine i login b password c\ndefault login d password e\n"
         #expect(Netrc.entry(host: "h", user: nil, in: text)?.password == "p#1")
         #expect(Netrc.entry(host: "h", user: "ann", in: text)?.login == "ann")
         #expect(Netrc.entry(host: "h", user: "bob", in: text) == nil)
@@ -133,7 +145,10 @@ struct LFSSettingsTests {
     }
 
     @Test(arguments: [
-        (["GIT_SSH_COMMAND": "ssh -i 'a b'"], ["/bin/sh", "-c", #"ssh -i 'a b' "$@""#, "ssh -i 'a b'", "-p", "7", "--", "u@h", "x"]),
+        (
+            ["GIT_SSH_COMMAND": "ssh -i 'a b'"],
+            ["/bin/sh", "-c", #"ssh -i 'a b' "$@""#, "ssh -i 'a b'", "-p", "7", "--", "u@h", "x"]
+        ),
         (["GIT_SSH": "/opt/my ssh"], ["/opt/my ssh", "-p", "7", "--", "u@h", "x"]),
         (["GIT_SSH": "plink.exe"], ["plink.exe", "-P", "7", "u@h", "x"]),
         (["GIT_SSH": "tortoiseplink"], ["tortoiseplink", "-batch", "-P", "7", "u@h", "x"]),
@@ -169,7 +184,7 @@ struct LFSHrefTests {
     func `a server may send us to the internet and to its own kind of network only`(
         server: String, href: String, isFine: Bool
     ) throws {
-        let (server, href) = (try #require(RemoteAddress(server)), try #require(RemoteAddress(href)))
+        let (server, href) = (try #require(GitAddress(server)), try #require(GitAddress(href)))
         if isFine {
             try LFSHref.check(href, namedBy: server)
         } else {
@@ -182,14 +197,14 @@ struct LFSHrefTests {
         ("https://j/q", "https://j/q"), ("?c", "https://h.com:8443/a/b?c"),
     ])
     func `an href without host is one of the server's own`(reference: String, whole: String) throws {
-        let base = try #require(RemoteAddress("https://u:p@h.com:8443/a/b?q"))
+        let base = try #require(GitAddress("https://u:p@h.com:8443/a/b?q"))
         #expect(base.resolving(reference)?.text == whole)
         #expect(base.shown == "https://h.com:8443/a/b")
     }
 
     @Test(arguments: ["file:///etc/passwd", "file:x", "data:,x", "gopher://h/x"])
     func `an href of another kind is none`(reference: String) throws {
-        let base = try #require(RemoteAddress("https://h.com/a"))
+        let base = try #require(GitAddress("https://h.com/a"))
         let json: JSON = ["href": .string(reference)]
         let action = LFSAction(json, base: base, isAuthenticated: false)
         #expect(action == nil || !["http", "https"].contains(action?.href.scheme))
@@ -198,16 +213,19 @@ struct LFSHrefTests {
     @Test func `the end of an action is read in every form`() throws {
         let now = Timestamp(seconds: 1_000_000)
         #expect(LFSAction.expiry(["expires_in": 60], now: now) == Timestamp(seconds: 1_000_060))
-        #expect(LFSAction.expiry(["expires_in": -60, "expires_at": "2040-01-01T00:00:00Z"], now: now) == Timestamp(seconds: 999_940))
+        #expect(
+            LFSAction.expiry(["expires_in": -60, "expires_at": "2040-01-01T00:00:00Z"], now: now)
+                == Timestamp(seconds: 999_940))
         #expect(LFSAction.expiry(["expires_at": "2016-11-10T15:29:07Z"]) == Timestamp("2016-11-10T15:29:07Z"))
         #expect(LFSAction.expiry(["expires_at": "2016-11-10T15:29:07+01:30"]) == Timestamp("2016-11-10T13:59:07Z"))
-        #expect(LFSAction.expiry(["expires_at": "2016-11-10T15:29:07.123-00:30"]) == Timestamp("2016-11-10T15:59:07.123Z"))
+        #expect(
+            LFSAction.expiry(["expires_at": "2016-11-10T15:29:07.123-00:30"]) == Timestamp("2016-11-10T15:59:07.123Z"))
         #expect(LFSAction.expiry(["expires_at": "0001-01-01T00:00:00Z"]) == nil)
         #expect(LFSAction.expiry([:]) == nil)
     }
 
     @Test func `a header with a line break is left out`() throws {
-        let base = try #require(RemoteAddress("https://h.com/a"))
+        let base = try #require(GitAddress("https://h.com/a"))
         let json: JSON = ["href": "/x", "header": ["A": "b\r\nHost: evil", "C\n": "d", "E": "f"]]
         #expect(LFSAction(json, base: base, isAuthenticated: false)?.headers == ["E": "f"])
     }

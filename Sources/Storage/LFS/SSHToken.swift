@@ -11,7 +11,9 @@ struct SSHToken: Sendable, Equatable {
     var isExpired: Bool { expires.map { Timestamp.now().advanced(bySeconds: 5) >= $0 } ?? false }
 
     /// Asks; an account without that command gives an empty token, so that the guessed address is tried.
-    static func ask(_ account: SSHAccount, _ direction: TransferDirection, _ settings: LFSSettings) async throws -> SSHToken {
+    static func ask(_ account: SSHAccount, _ direction: TransferDirection, _ settings: LFSSettings) async throws
+        -> SSHToken
+    {
         let ssh = SSHCommand(settings)
         let operation = direction == .upload ? "upload" : "download"
         // The account's shell reads this line, so the path is quoted where it needs it.
@@ -24,7 +26,8 @@ struct SSHToken: Sendable, Equatable {
             let words = LFSRefusal.clean(result.errors.trimmingTrailingSpace)
             throw RemoteFailure(
                 .unauthorized, address: account.host,
-                detail: "`ssh … git-lfs-authenticate` ended with status \(result.status)" + (words.isEmpty ? "" : ": \(words)"),
+                detail: "`ssh … git-lfs-authenticate` ended with status \(result.status)"
+                    + (words.isEmpty ? "" : ": \(words)"),
                 retryable: false, hints: ["try `ssh \(account.host) \(line)` by hand"])
         }
         if result.trimmed.isEmpty { return SSHToken() }
