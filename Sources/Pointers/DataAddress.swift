@@ -6,15 +6,14 @@ internal import SystemPackage
 enum DataAddress {
     /// What `data.remote` in `ml.yaml` names; a relative path counts from the top of the work tree.
     static func objectRemote(_ address: String, of repository: Repository) throws -> any ObjectRemote {
-        if address.hasPrefix("ssh://") {
-            return RetryingRemote(try SSHRemote(address, settings: repository.lfsSettings()))
+        if address.hasPrefix("ssh://") || address.hasPrefix("sftp://") {
+            return try patient(SSHRemote(address, settings: repository.lfsSettings()))
         }
-        if address.hasPrefix("file:///") { return DirectoryRemote(FilePath(String(address.dropFirst(7)))) }
         if address.hasPrefix("/") || (address.hasPrefix(".") && !address.contains("://")) {
             let top = repository.workTree ?? repository.commonDirectory
-            return DirectoryRemote(top.pushing(FilePath(address)).lexicallyNormalized())
+            return try patient(DirectoryRemote(top.pushing(FilePath(address)).lexicallyNormalized()))
         }
-        throw StorageFailure.unsupportedRemote(address)
+        return try Storage.objectRemote(address)
     }
 
     /// The place of a git remote's LFS objects: a server, or a folder of a repository on this machine.
@@ -27,8 +26,8 @@ enum DataAddress {
 
     private static func objectRemote(_ context: LFSContext, _ endpoint: LFSEndpoint?) throws -> any ObjectRemote {
         switch endpoint {
-        case .server: RetryingRemote(try LFSRemote(context))
-        case .local(let folder): DirectoryRemote(try Repository(folder).contentStore.root)
+        case .server: try patient(LFSRemote(context))
+        case .local(let folder): try patient(DirectoryRemote(Repository(folder).contentStore.root))
         case nil: throw StorageFailure.unsupportedRemote(context.remote)
         }
     }

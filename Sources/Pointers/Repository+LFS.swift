@@ -13,7 +13,8 @@ extension Repository {
         }
         // At the checkout of a clone the file may not have been written yet.
         guard let head = try head(), try self.file(".lfsconfig", in: head) != nil else { return LFSSettings(git: own) }
-        return LFSSettings(git: own, lfsconfig: try lfsGit(["config", "--list", "-z", "--blob", "HEAD:.lfsconfig"]).text)
+        return LFSSettings(
+            git: own, lfsconfig: try lfsGit(["config", "--list", "-z", "--blob", "HEAD:.lfsconfig"]).text)
     }
 
     /// What a client of the LFS server of a git remote needs; `remote` is its name, or an address.
@@ -57,7 +58,8 @@ extension Repository {
     /// Not ``git``: what `git -c` said counts, and a credential helper may ask its user.
     private var lfsEnvironment: [String: String?] {
         var environment: [String: String?] = ["LC_ALL": "C", "GIT_DIR": gitDirectory.string]
-        for name in ChildProcess.repositoryVariables where !["GIT_DIR", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"].contains(name) {
+        for name in ChildProcess.repositoryVariables
+        where !["GIT_DIR", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"].contains(name) {
             environment[name] = .some(nil)
         }
         if let workTree { environment["GIT_WORK_TREE"] = workTree.string }

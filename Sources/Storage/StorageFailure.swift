@@ -26,7 +26,7 @@ public enum StorageFailure: Failure, Equatable {
         switch self {
         case .missing: ["run `git push` in the clone that made it: it sends what is missing"]
         case .damaged: ["move that file away; the next push or pull brings it again from where it is whole"]
-        case .unsupportedRemote: ["set `data.remote` in ml.yaml to file:///an/absolute/folder"]
+        case .unsupportedRemote: ["set `data.remote` in ml.yaml to s3://…, az://…, gs://…, ssh://…, file:///… or lfs"]
         }
     }
 }

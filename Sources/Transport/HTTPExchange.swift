@@ -133,6 +133,9 @@ final class HTTPExchange: @unchecked Sendable {
         }
         if let problem { return finish(.failure(problem)) }
         guard code == 0 else { return finish(.failure(failure(text, TransportFailure.cause(code)))) }
-        finish(.success(HTTPResponse(status: status, headers: headers, body: sink?.memory ?? [], peer: peer.isEmpty ? nil : peer)))
+        finish(
+            .success(
+                HTTPResponse(
+                    status: status, headers: headers, body: sink?.memory ?? [], peer: peer.isEmpty ? nil : peer)))
     }
 }

@@ -45,7 +45,9 @@ struct LockCheck {
             say("\(failure); the push goes on, because lfs.\(address).locksverify is not set")
         }
         let own = locks.ours.filter { changed.contains($0.path) }.map { Terminal.safe($0.path) }
-        if !own.isEmpty { say("locked by you, and pushed: \(own.joined(separator: ", ")); `git ml unlock` gives them free") }
+        if !own.isEmpty {
+            say("locked by you, and pushed: \(own.joined(separator: ", ")); `git ml unlock` gives them free")
+        }
     }
 
     private func changed(_ new: [ObjectID], _ old: [ObjectID]) async throws -> Set<String> {

@@ -44,7 +44,8 @@ extension Hook {
         }
 
         /// A failure here stops the push before any ref moves.
-        private func sendData(_ repository: Repository, new: [ObjectID], old: [ObjectID], branch: String?) async throws {
+        private func sendData(_ repository: Repository, new: [ObjectID], old: [ObjectID], branch: String?) async throws
+        {
             let commits = new.compactMap { try? repository.resolve($0.hex) }
             let pointers = try PointerScan(repository).pointers(new: commits, old: old)
             let project = (try? Project.inWorkTree(of: repository)) ?? Project()

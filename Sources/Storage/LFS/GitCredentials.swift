@@ -30,7 +30,8 @@ final class GitCredentials: Sendable {
 
     private let git: Git
     private let netrc: FilePath?
-    private let state = Mutex(State())
+    /// One for the process: a push speaks to one host for the locks and for the bytes.
+    private static let state = Mutex(State())
 
     init(git: @escaping Git, netrc: FilePath? = environmentValue("HOME").map { FilePath($0).appending(".netrc") }) {
         self.git = git
@@ -38,9 +39,9 @@ final class GitCredentials: Sendable {
     }
 
     /// The credential for an address; many that ask at once wait for one answer.
-    func fill(_ address: RemoteAddress, challenge: String?) async throws -> Credential {
+    func fill(_ address: GitAddress, challenge: String?) async throws -> Credential {
         let key = Self.key(address)
-        let task = state.withLock { state -> Task<Credential, any Error> in
+        let task = Self.state.withLock { state -> Task<Credential, any Error> in
             if let known = state.known[key] { return Task { known } }
             if let task = state.asking[key] { return task }
             let mayUseNetrc = !state.refusedByNetrc.contains(key)
@@ -50,28 +51,28 @@ final class GitCredentials: Sendable {
         }
         do {
             let credential = try await task.value
-            state.withLock {
+            Self.state.withLock {
                 $0.known[key] = credential
                 $0.asking[key] = nil
             }
             return credential
         } catch {
-            state.withLock { $0.asking[key] = nil }
+            Self.state.withLock { $0.asking[key] = nil }
             throw error
         }
     }
 
     /// The server has taken it.
-    func approve(_ address: RemoteAddress, _ credential: Credential) async {
-        let isNew = state.withLock { $0.isApproved.insert(Self.key(address)).inserted }
+    func approve(_ address: GitAddress, _ credential: Credential) async {
+        let isNew = Self.state.withLock { $0.isApproved.insert(Self.key(address)).inserted }
         guard isNew, credential.isFromHelper else { return }
         _ = try? await git(["credential", "approve"], Self.request(address, credential))
     }
 
     /// The server has refused it.
-    func reject(_ address: RemoteAddress, _ credential: Credential) async {
+    func reject(_ address: GitAddress, _ credential: Credential) async {
         let key = Self.key(address)
-        let wasKnown = state.withLock { state -> Bool in
+        let wasKnown = Self.state.withLock { state -> Bool in
             guard state.known[key] == credential else { return false }
             state.known[key] = nil
             state.isApproved.remove(key)
@@ -82,11 +83,11 @@ final class GitCredentials: Sendable {
         _ = try? await git(["credential", "reject"], Self.request(address, credential))
     }
 
-    private static func key(_ address: RemoteAddress) -> String {
+    private static func key(_ address: GitAddress) -> String {
         "\(address.scheme)://\(address.user ?? "")@\(address.hostAndPort)\(address.path)"
     }
 
-    private func ask(_ address: RemoteAddress, _ challenge: String?, mayUseNetrc: Bool) async throws -> Credential {
+    private func ask(_ address: GitAddress, _ challenge: String?, mayUseNetrc: Bool) async throws -> Credential {
         if mayUseNetrc, let netrc, let text = try? Files.readText(netrc),
             let entry = Netrc.entry(host: address.host, user: address.user, in: text)
         {
@@ -112,7 +113,7 @@ final class GitCredentials: Sendable {
         return Credential(user: user, password: password, answer: result.text, isFromHelper: true)
     }
 
-    private static func lines(_ address: RemoteAddress) -> String {
+    private static func lines(_ address: GitAddress) -> String {
         var text = "protocol=\(address.scheme)\nhost=\(address.hostAndPort)\n"
         // git itself leaves the path out unless `credential.useHttpPath` asks for it.
         let path = address.path.drop { $0 == "/" }
@@ -121,14 +122,16 @@ final class GitCredentials: Sendable {
         return text
     }
 
-    private static func request(_ address: RemoteAddress, _ credential: Credential) -> [UInt8] {
+    private static func request(_ address: GitAddress, _ credential: Credential) -> [UInt8] {
         Array((credential.answer.trimmingTrailingSpace + "\n\n").utf8)
     }
 }
 
 /// `~/.netrc`: `machine`, `login` and `password`.
 enum Netrc {
-    /// The entry of a host, of a user when one is named. `default` is for no host in particular and says nothing here.
+    /// The entry of a host, of a user when one is named.
+    ///
+    /// `default` is for no host in particular and says nothing here.
     static func entry(host: String, user: String?, in text: String) -> (login: String, password: String)? {
         var words: [Substring] = []
         for line in text.split(separator: "\n") {

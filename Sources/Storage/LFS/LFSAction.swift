@@ -2,7 +2,7 @@ internal import Base
 
 /// One request that a server has laid out for us: where to, with which headers, and until when.
 struct LFSAction: Sendable, Equatable {
-    let href: RemoteAddress
+    let href: GitAddress
     let headers: [String: String]
     let expires: Timestamp?
     /// Whether what it carries is all that the server needs to know who we are.
@@ -20,7 +20,7 @@ struct LFSAction: Sendable, Equatable {
         return time.microseconds <= 0 ? nil : time
     }
 
-    init?(_ json: JSON, base: RemoteAddress, isAuthenticated: Bool, now: Timestamp = .now()) {
+    init?(_ json: JSON, base: GitAddress, isAuthenticated: Bool, now: Timestamp = .now()) {
         guard let text = json["href"]?.string, let href = base.resolving(text) else { return nil }
         self.href = href
         headers = (json["header"] ?? .null).texts.filter { Self.isHeader($0.key, $0.value) }
@@ -46,7 +46,8 @@ extension Timestamp {
             return
         }
         let units = Array(text.utf8)
-        guard units.count > 6, let sign = text.utf8.dropLast(5).last, sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-"),
+        guard units.count > 6, let sign = text.utf8.dropLast(5).last,
+            sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-"),
             let base = Timestamp(text.dropLast(6).uppercased() + "Z"), let hours = Int64(text.dropLast(3).suffix(2)),
             let minutes = Int64(text.suffix(2)), hours < 24, minutes < 60
         else { return nil }

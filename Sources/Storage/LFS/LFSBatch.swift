@@ -25,7 +25,7 @@ enum LFSBatch {
 
     /// Reads an answer; contents that it leaves out are absent from the result.
     static func parse(
-        _ json: JSON, _ contents: [ContentID], base: RemoteAddress, now: Timestamp = .now()
+        _ json: JSON, _ contents: [ContentID], base: GitAddress, now: Timestamp = .now()
     ) throws -> [ContentID: Answer] {
         func refusal(_ detail: String) -> RemoteFailure {
             RemoteFailure(.unexpectedAnswer, address: base.shown, detail: detail)
@@ -50,13 +50,15 @@ enum LFSBatch {
     }
 
     private static func answer(
-        _ object: JSON, _ base: RemoteAddress, _ now: Timestamp, _ refusal: (String) -> RemoteFailure
+        _ object: JSON, _ base: GitAddress, _ now: Timestamp, _ refusal: (String) -> RemoteFailure
     ) throws -> Answer {
         if let error = object["error"], error != .null {
             return .failed(code: Int(error["code"]?.int ?? 0), message: error["message"]?.string ?? "no reason given")
         }
         // `_links` is what servers called it before 1.0, and some still do.
-        guard let members = (object["actions"] ?? object["_links"])?.members, !members.isEmpty else { return .nothingToDo }
+        guard let members = (object["actions"] ?? object["_links"])?.members, !members.isEmpty else {
+            return .nothingToDo
+        }
         var actions: [String: LFSAction] = [:]
         for member in members where ["upload", "download", "verify"].contains(member.key) && member.value != .null {
             let isAuthenticated = object["authenticated"]?.bool ?? false

@@ -10,25 +10,23 @@ final class LFSClient: Sendable {
 
     let context: LFSContext
     let direction: TransferDirection
-    let endpoint: (address: RemoteAddress, ssh: SSHAccount?, isFromRepository: Bool)
+    let endpoint: (address: GitAddress, ssh: SSHAccount?, isFromRepository: Bool)
     private let credentials: GitCredentials
     private let state = Mutex(State())
 
     private struct State {
         /// Whether the server has asked for credentials.
         var wantsCredentials: Bool?
-        var token: SSHToken?
-        var isAskingSSH: Task<SSHToken, any Error>?
         /// Where the server itself answered from.
         var peer: String?
     }
 
     init(_ context: LFSContext, _ direction: TransferDirection, credentials: GitCredentials) throws {
         guard case .server(let text, let ssh, let isFromRepository)? = context.endpoint(for: direction) else {
-            throw StorageFailure.unsupportedRemote(RemoteAddress.shown(context.remote))
+            throw StorageFailure.unsupportedRemote(GitAddress.shown(context.remote))
         }
-        guard let address = RemoteAddress(text) else {
-            throw StorageFailure.unsupportedRemote(RemoteAddress.shown(text))
+        guard let address = GitAddress(text) else {
+            throw StorageFailure.unsupportedRemote(GitAddress.shown(text))
         }
         endpoint = (address, ssh, isFromRepository)
         self.context = context
@@ -39,7 +37,9 @@ final class LFSClient: Sendable {
     // MARK: The server's own requests
 
     /// Sends a request below the server's address and reads the JSON it answers; a status other than 2xx is a ``LFSRefusal``.
-    func call(_ method: String, _ path: String, _ body: JSON? = nil, query: [(String, String)] = []) async throws -> JSON {
+    func call(_ method: String, _ path: String, _ body: JSON? = nil, query: [(String, String)] = []) async throws
+        -> JSON
+    {
         for mayRenew in [true, false] {
             let token = try await token()
             let base = try address(token)
@@ -47,9 +47,9 @@ final class LFSClient: Sendable {
             while text.hasSuffix("/") { text.removeLast() }
             text += path
             if !query.isEmpty {
-                text += "?" + query.map { "\($0)=\(RemoteAddress.escaped($1))" }.joined(separator: "&")
+                text += "?" + query.map { "\($0)=\(GitAddress.escaped($1))" }.joined(separator: "&")
             }
-            guard let url = RemoteAddress(text) else { throw StorageFailure.unsupportedRemote(base.shown) }
+            guard let url = GitAddress(text) else { throw StorageFailure.unsupportedRemote(base.shown) }
             var request = HTTPRequest(method, url.text, headers: ["Accept": Self.mediaType])
             if let body {
                 request.headers["Content-Type"] = Self.mediaType
@@ -59,15 +59,16 @@ final class LFSClient: Sendable {
             for (name, value) in token?.headers ?? [:] { request.headers[name] = value }
             let answer = try await send(request, to: url, isAuthenticated: false, isOwn: true)
             if answer.status == 401, token != nil, mayRenew {
-                state.withLock { $0.token = nil }
+                endpoint.ssh.map { SSHToken.forget($0, direction) }
                 continue
             }
             return try Self.json(answer, url)
         }
-        throw RemoteFailure(.unauthorized, address: endpoint.address.shown, detail: "it refuses its own token", status: 401)
+        throw RemoteFailure(
+            .unauthorized, address: endpoint.address.shown, detail: "it refuses its own token", status: 401)
     }
 
-    private static func json(_ answer: HTTPResponse, _ url: RemoteAddress) throws -> JSON {
+    private static func json(_ answer: HTTPResponse, _ url: GitAddress) throws -> JSON {
         let json = try? JSON.parse(answer.body)
         guard answer.isSuccess else { throw LFSRefusal(answer, json, url) }
         guard let json, json.members != nil else {
@@ -83,11 +84,11 @@ final class LFSClient: Sendable {
     }
 
     /// The address that requests go to.
-    func base() async throws -> RemoteAddress { try address(await token()) }
+    func base() async throws -> GitAddress { try address(await token()) }
 
-    private func address(_ token: SSHToken?) throws -> RemoteAddress {
+    private func address(_ token: SSHToken?) throws -> GitAddress {
         guard let href = token?.href, !href.isEmpty else { return endpoint.address }
-        guard let address = RemoteAddress(href), ["http", "https"].contains(address.scheme) else {
+        guard let address = GitAddress(href), ["http", "https"].contains(address.scheme) else {
             throw RemoteFailure(
                 .unexpectedAnswer, address: endpoint.ssh?.host ?? endpoint.address.shown,
                 detail: "`git-lfs-authenticate` names no address that HTTP leads to")
@@ -97,25 +98,15 @@ final class LFSClient: Sendable {
 
     private func token() async throws -> SSHToken? {
         guard let account = endpoint.ssh else { return nil }
-        let task = state.withLock { state -> Task<SSHToken, any Error> in
-            if let token = state.token, !token.isExpired { return Task { token } }
-            if let task = state.isAskingSSH { return task }
-            let task = Task { [context, direction] in try await SSHToken.ask(account, direction, context.settings) }
-            state.isAskingSSH = task
-            return task
-        }
-        let result = await task.result
-        state.withLock { state in
-            state.token = try? result.get()
-            state.isAskingSSH = nil
-        }
-        return try result.get()
+        return try await SSHToken.find(account, direction, context.settings)
     }
 
     // MARK: Any request
 
     /// Sends a request that the server has laid out: to itself, or to wherever it keeps the bytes.
-    func perform(_ action: LFSAction, _ method: String, _ change: (inout HTTPRequest) -> Void) async throws -> HTTPResponse {
+    func perform(_ action: LFSAction, _ method: String, _ change: (inout HTTPRequest) -> Void) async throws
+        -> HTTPResponse
+    {
         var request = HTTPRequest(method, action.href.text, headers: action.headers)
         request.timeout = nil
         change(&request)
@@ -124,7 +115,7 @@ final class LFSClient: Sendable {
 
     /// Follows redirects, and finds credentials when they are asked for.
     private func send(
-        _ original: HTTPRequest, to first: RemoteAddress, isAuthenticated: Bool, isOwn: Bool
+        _ original: HTTPRequest, to first: GitAddress, isAuthenticated: Bool, isOwn: Bool
     ) async throws -> HTTPResponse {
         let server = try await base()
         var request = original
@@ -142,7 +133,8 @@ final class LFSClient: Sendable {
             }
             guard let next = address.resolving(location), ["http", "https"].contains(next.scheme) else {
                 throw RemoteFailure(
-                    .unexpectedAnswer, address: address.shown, detail: "its redirect leads nowhere", status: answer.status)
+                    .unexpectedAnswer, address: address.shown, detail: "its redirect leads nowhere",
+                    status: answer.status)
             }
             try LFSHref.check(next, namedBy: address)
             if !next.hasSameOrigin(as: address) {
@@ -159,7 +151,7 @@ final class LFSClient: Sendable {
     }
 
     private func sendOnce(
-        _ original: HTTPRequest, to address: RemoteAddress, _ server: RemoteAddress, isAuthenticated: Bool
+        _ original: HTTPRequest, to address: GitAddress, _ server: GitAddress, isAuthenticated: Bool
     ) async throws -> HTTPResponse {
         var request = original
         addSettings(&request, address)
@@ -176,7 +168,7 @@ final class LFSClient: Sendable {
         }
         for attempt in 0..<3 {
             request.headers["Authorization"] = credential?.header ?? request.headers["Authorization"]
-            let answer = try await Self.transport(request)
+            let answer = try await RemoteFailure.send(request, address: address.shown)
             guard answer.status == 401, !isAuthenticated else {
                 if let credential, answer.isSuccess {
                     await credentials.approve(place, credential)
@@ -192,22 +184,14 @@ final class LFSClient: Sendable {
         throw RemoteFailure(.unauthorized, address: address.shown, detail: "it refuses every credential", status: 401)
     }
 
-    private static func transport(_ request: HTTPRequest) async throws -> HTTPResponse {
-        do {
-            return try await HTTPClient.send(request)
-        } catch let failure as TransportFailure {
-            throw RemoteFailure(failure)
-        }
-    }
-
     private static func hasAuthorization(_ headers: [String: String]) -> Bool {
         headers.contains { $0.key.lowercased() == "authorization" }
     }
 
     // MARK: Settings and credentials
 
-    /// `http.extraHeader` and the like. Headers for any host go only to hosts that the user's own settings name.
-    private func addSettings(_ request: inout HTTPRequest, _ address: RemoteAddress) {
+    /// Adds `http.extraHeader` and the like; headers for any host go only to hosts that the user's own settings name.
+    private func addSettings(_ request: inout HTTPRequest, _ address: GitAddress) {
         let extra = context.settings.values("http", "extraheader", for: address)
         if extra.isForAddress || isUsersOwn(address) {
             var lines = extra.values
@@ -225,17 +209,17 @@ final class LFSClient: Sendable {
     }
 
     /// Whether the user's settings, not the repository or a server, name this host.
-    private func isUsersOwn(_ address: RemoteAddress) -> Bool {
+    private func isUsersOwn(_ address: GitAddress) -> Bool {
         let named = [
             endpoint.isFromRepository ? nil : endpoint.address,
             context.settings.gitAddress(of: context.remote, for: direction)
-                .flatMap { RemoteAddress(context.settings.rewritten($0, for: direction)) },
+                .flatMap { GitAddress(context.settings.rewritten($0, for: direction)) },
         ]
         return named.contains { $0?.hasSameOrigin(as: address) ?? false }
     }
 
     /// From user and password in the address of the LFS server or the git remote.
-    private func ownAuthorization(_ address: RemoteAddress, _ server: RemoteAddress) -> String? {
+    private func ownAuthorization(_ address: GitAddress, _ server: GitAddress) -> String? {
         guard address.hasSameOrigin(as: server) else { return nil }
         for place in [endpoint.address, gitAddress] {
             guard let place, place.hasSameOrigin(as: address), let password = place.password else { continue }
@@ -244,18 +228,18 @@ final class LFSClient: Sendable {
         return nil
     }
 
-    private var gitAddress: RemoteAddress? {
+    private var gitAddress: GitAddress? {
         context.settings.gitAddress(of: context.remote, for: direction)
-            .flatMap { RemoteAddress(context.settings.rewritten($0, for: direction)) }
+            .flatMap { GitAddress(context.settings.rewritten($0, for: direction)) }
     }
 
     /// What git's helpers are asked about: the git remote where it is the same host, so that one login serves both.
-    private func credentialAddress(_ server: RemoteAddress) -> RemoteAddress {
+    private func credentialAddress(_ server: GitAddress) -> GitAddress {
         if let git = gitAddress, git.hasSameOrigin(as: server) { return git }
         return endpoint.address.hasSameOrigin(as: server) ? endpoint.address : server
     }
 
-    private func wantsCredentials(_ server: RemoteAddress) -> Bool {
+    private func wantsCredentials(_ server: GitAddress) -> Bool {
         state.withLock { state in
             if let known = state.wantsCredentials { return known }
             let mode = context.settings.values("lfs", "access", for: server).values.last?.lowercased()
@@ -266,7 +250,7 @@ final class LFSClient: Sendable {
     }
 
     /// As git-lfs does: the next command need not be turned away first.
-    private func rememberAccess(_ server: RemoteAddress) async {
+    private func rememberAccess(_ server: GitAddress) async {
         let isNew = state.withLock { state in
             defer { state.wantsCredentials = true }
             return state.wantsCredentials != true

@@ -42,11 +42,12 @@ public enum LFSEndpoint: Sendable, Equatable {
             self = .local(FilePath(String(path.drop { $0 != "/" })))
             return
         }
-        if let url = RemoteAddress(address) {
+        if let url = GitAddress(address) {
             switch url.scheme {
             case "http", "https": self = .server(address, ssh: nil, isFromRepository: isFromRepository)
             case "git":
-                self = .server("\(gitProtocol)://\(url.hostAndPort)\(url.rest)", ssh: nil, isFromRepository: isFromRepository)
+                self = .server(
+                    "\(gitProtocol)://\(url.hostAndPort)\(url.rest)", ssh: nil, isFromRepository: isFromRepository)
             case "ssh", "git+ssh", "ssh+git":
                 let account = SSHAccount(
                     host: (url.user.map { "\($0)@" } ?? "") + url.host, port: url.port, path: url.path)

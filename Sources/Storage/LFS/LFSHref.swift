@@ -7,7 +7,7 @@ internal import Base
 enum LFSHref {
     private enum Reach: Int { case linkLocal, loopback, privateNetwork, world }
 
-    static func check(_ address: RemoteAddress, namedBy server: RemoteAddress) throws {
+    static func check(_ address: GitAddress, namedBy server: GitAddress) throws {
         func refusal(_ why: String) -> RemoteFailure {
             RemoteFailure(
                 .unexpectedAnswer, address: server.shown, detail: "it points to \(address.shown), \(why)",

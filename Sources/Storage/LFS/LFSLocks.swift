@@ -45,10 +45,13 @@ public enum LFSLockFailure: Failure, Equatable {
     public var hints: [String] {
         switch self {
         case .unsupported:
-            ["locks need an LFS server with the locking API, such as GitHub, GitLab or Gitea; agree in person meanwhile"]
+            [
+                "locks need an LFS server with the locking API, such as GitHub, GitLab or Gitea; agree in person meanwhile"
+            ]
         case .taken: ["`git ml locks` lists who has what"]
         case .notLocked: ["`git ml locks` lists what is locked"]
-        case .refused(let path, _, _): ["ask the owner, or take it away with `git ml unlock --force \(shellQuoted(path))`"]
+        case .refused(let path, _, _):
+            ["ask the owner, or take it away with `git ml unlock --force \(shellQuoted(path))`"]
         }
     }
 }
@@ -79,7 +82,7 @@ public struct LFSLocks: Sendable {
     public func unlock(_ lock: LFSLock, force: Bool) async throws {
         let members: [JSON.Member] = force ? [.init("force", true)] : []
         do {
-            _ = try await call("POST", "/locks/\(RemoteAddress.escaped(lock.id))/unlock", body(.object(members)))
+            _ = try await call("POST", "/locks/\(GitAddress.escaped(lock.id))/unlock", body(.object(members)))
         } catch let refusal as LFSRefusal where refusal.status == 403 && !force {
             throw LFSLockFailure.refused(
                 path: lock.path, owner: lock.owner, reason: refusal.message.map(LFSRefusal.clean) ?? "it is not yours")
@@ -149,10 +152,13 @@ public struct LFSLocks: Sendable {
     }
 
     /// A server without locks answers 404, or 501 as well.
-    private func call(_ method: String, _ path: String, _ body: JSON?, _ query: [(String, String)] = []) async throws -> JSON {
+    private func call(_ method: String, _ path: String, _ body: JSON?, _ query: [(String, String)] = []) async throws
+        -> JSON
+    {
         do {
             return try await client.call(method, path, body, query: query)
-        } catch let refusal as LFSRefusal where refusal.status == 404 || refusal.status == 501 || refusal.status == 405 {
+        } catch let refusal as LFSRefusal where refusal.status == 404 || refusal.status == 501 || refusal.status == 405
+        {
             throw LFSLockFailure.unsupported(address)
         }
     }

@@ -10,7 +10,7 @@ struct LFSRefusal: Failure {
     let body: JSON?
     let failure: RemoteFailure
 
-    init(_ answer: HTTPResponse, _ json: JSON?, _ address: RemoteAddress) {
+    init(_ answer: HTTPResponse, _ json: JSON?, _ address: GitAddress) {
         status = answer.status
         body = json
         message = json?["message"]?.string ?? json?["error"]?.string
@@ -56,10 +56,12 @@ struct LFSRefusal: Failure {
         }
     }
 
-    private static func hints(_ status: Int, _ address: RemoteAddress) -> [String] {
+    private static func hints(_ status: Int, _ address: GitAddress) -> [String] {
         switch status {
-        case 401, 403: ["check your login there: `git credential fill`, or a new token, and your rights to the repository"]
-        case 404: ["check `git config lfs.url` and the git remote's address, or name another place in ml.yaml: `data.remote`"]
+        case 401, 403:
+            ["check your login there: `git credential fill`, or a new token, and your rights to the repository"]
+        case 404:
+            ["check `git config lfs.url` and the git remote's address, or name another place in ml.yaml: `data.remote`"]
         default: []
         }
     }
@@ -69,15 +71,5 @@ struct LFSRefusal: Failure {
         var line = String(text.unicodeScalars.map { $0.value < 32 || $0.value == 127 ? " " : Character($0) })
         if line.count > 300 { line = line.prefix(300) + "…" }
         return line
-    }
-}
-
-extension RemoteFailure {
-    /// A request that got no answer.
-    init(_ failure: TransportFailure) {
-        self.init(
-            failure.what == .unacceptable || failure.what == .untrusted ? .unexpectedAnswer : .unreachable,
-            address: failure.url, detail: failure.reason,
-            retryable: failure.what == .noConnection || failure.what == .broken, hints: failure.hints)
     }
 }

@@ -160,9 +160,11 @@ public struct LFSRemote: ObjectRemote {
         let client = direction == .upload ? uploader : downloader
         return RemoteFailure(
             LFSRefusal.reason(code), address: client.endpoint.address.shown,
-            detail: "it refuses \(content.digest.short) (\(ByteCount.format(content.size))): \(LFSRefusal.clean(message))"
+            detail:
+                "it refuses \(content.digest.short) (\(ByteCount.format(content.size))): \(LFSRefusal.clean(message))"
                 + (code > 0 ? " (code \(code))" : "") + (others > 0 ? ", and \(others) more" : ""),
-            status: code > 0 ? code : nil, retryable: code == 429 || code >= 500 && code != 501 && code != 507 && code != 509)
+            status: code > 0 ? code : nil,
+            retryable: code == 429 || code >= 500 && code != 501 && code != 507 && code != 509)
     }
 }
 

@@ -92,7 +92,9 @@ final class SFTPSession: @unchecked Sendable {  // one thread at a time uses it:
     var unintelligible: RemoteFailure {
         RemoteFailure(
             .unexpectedAnswer, address: account.host, detail: "it does not speak sftp",
-            hints: ["a login script there may print something: `ssh \(shellQuoted(account.host)) true` must print nothing"])
+            hints: [
+                "a login script there may print something: `ssh \(shellQuoted(account.host)) true` must print nothing"
+            ])
     }
 
     /// ssh has ended: its own words say why.

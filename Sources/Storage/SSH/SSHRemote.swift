@@ -15,10 +15,10 @@ public struct SSHRemote: ObjectRemote {
     public var width: Int { 4 }
 
     public init(_ text: String, settings: LFSSettings) throws {
-        guard let place = RemoteAddress(text), ["ssh", "sftp"].contains(place.scheme) else {
-            throw StorageFailure.unsupportedRemote(RemoteAddress.shown(text))
+        guard let place = GitAddress(text), ["ssh", "sftp"].contains(place.scheme) else {
+            throw StorageFailure.unsupportedRemote(GitAddress.shown(text))
         }
-        var path = RemoteAddress.decoded(place.path[...])
+        var path = GitAddress.decoded(place.path[...])
         if path.hasPrefix("/~/") { path.removeFirst(3) }
         while path.hasSuffix("/"), path.count > 1 { path.removeLast() }
         guard !path.isEmpty, !path.utf8.contains(0) else {

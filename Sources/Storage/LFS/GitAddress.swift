@@ -1,5 +1,5 @@
 /// The parts of an address that has a host, read without libcurl: settings are looked at before anything is sent.
-struct RemoteAddress: Hashable, Sendable {
+struct GitAddress: Hashable, Sendable {
     /// In lower case.
     let scheme: String
     let user: String?
@@ -12,7 +12,9 @@ struct RemoteAddress: Hashable, Sendable {
 
     /// Nil for what has no scheme or no host, and for anything with a space or a control character.
     init?(_ text: String) {
-        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }), let mark = text.firstRange(of: "://") else { return nil }
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }), let mark = text.firstRange(of: "://") else {
+            return nil
+        }
         let scheme = text[..<mark.lowerBound].lowercased()
         guard let first = scheme.utf8.first, (97...122).contains(first),
             scheme.utf8.allSatisfy({ (97...122).contains($0) || (48...57).contains($0) || "+-.".utf8.contains($0) })
@@ -61,25 +63,26 @@ struct RemoteAddress: Hashable, Sendable {
     /// Without query either: what messages show.
     var shown: String { "\(scheme)://\(hostAndPort)\(path)" }
 
-    func hasSameOrigin(as other: RemoteAddress) -> Bool {
+    func hasSameOrigin(as other: GitAddress) -> Bool {
         scheme == other.scheme && host == other.host && effectivePort == other.effectivePort
     }
 
     /// What a reference found at this address means (RFC 3986, without `..` segments).
-    func resolving(_ reference: String) -> RemoteAddress? {
-        if let whole = RemoteAddress(reference) { return whole }
+    func resolving(_ reference: String) -> GitAddress? {
+        if let whole = GitAddress(reference) { return whole }
         if reference.contains("://") { return nil }
-        if reference.hasPrefix("//") { return RemoteAddress("\(scheme):\(reference)") }
+        if reference.hasPrefix("//") { return GitAddress("\(scheme):\(reference)") }
         let base = "\(scheme)://\(hostAndPort)"
-        if reference.hasPrefix("/") { return RemoteAddress(base + reference) }
-        if reference.hasPrefix("?") { return RemoteAddress(base + path + reference) }
-        if let colon = reference.firstIndex(of: ":"), !reference[..<colon].contains("/") { return nil }  // file:x, data:x
+        if reference.hasPrefix("/") { return GitAddress(base + reference) }
+        if reference.hasPrefix("?") { return GitAddress(base + path + reference) }
+        // `file:x` and `data:x` are no paths.
+        if let colon = reference.firstIndex(of: ":"), !reference[..<colon].contains("/") { return nil }
         let folder = path.lastIndex(of: "/").map { path[...$0] } ?? "/"
-        return RemoteAddress(base + folder + reference)
+        return GitAddress(base + folder + reference)
     }
 
     /// An address for a message, whatever it looks like.
-    static func shown(_ text: String) -> String { RemoteAddress(text)?.shown ?? text }
+    static func shown(_ text: String) -> String { GitAddress(text)?.shown ?? text }
 
     /// For a value in a query.
     static func escaped(_ text: String) -> String {
