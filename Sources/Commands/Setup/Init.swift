@@ -100,9 +100,15 @@ struct Setup {
         let workTree = try repository.requireWorkTree()
         let project = try Project.inWorkTree(of: repository)  // a bad ml.yaml is told of before anything changes
         var changed = false
-        for hook in try await HookInstaller(repository).install(HookInstaller.clientHooks) {
+        let installer = try await HookInstaller(repository)
+        for hook in try await installer.install(HookInstaller.clientHooks) {
             say("installed the hook \(hook)")
             changed = true
+        }
+        if changed, let shared = installer.shared {
+            say(
+                "core.hooksPath of all repositories, \(shared.folder), is left alone: this one has its hooks in"
+                    + " \(shared.own), which call those there first")
         }
         if try await !GitSettings(repository: repository).apply().isEmpty {
             say("set the options of filter, notes and fetch")
