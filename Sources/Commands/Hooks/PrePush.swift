@@ -45,12 +45,16 @@ extension Hook {
         private func sendData(_ repository: Repository, new: [ObjectID], old: [ObjectID]) async throws {
             let commits = new.compactMap { try? repository.resolve($0.hex) }
             let pointers = try PointerScan(repository).pointers(new: commits, old: old)
-            if pointers.isEmpty { return }
+            let datasets = try DatasetScan(repository).pointers(new: commits, old: old)
+            if pointers.isEmpty, datasets.isEmpty { return }
             let project = (try? Project.inWorkTree(of: repository)) ?? Project()
             let data = try project.data.objectRemote(gitRemote: repository.setting("remote.\(remote).url") ?? address)
             let bar = ProgressBar("git-ml: sending")
             defer { bar.finish() }
-            let sent = try await DataTransfer(repository, store: repository.contentStore, remote: data) {
+            var sent = try await DatasetTransfer(repository, remote: data) {
+                bar.advance(by: $0, of: $1)
+            }.push(datasets)
+            sent += try await DataTransfer(repository, store: repository.contentStore, remote: data) {
                 bar.advance(by: $0, of: $1)
             }.push(new: commits, old: old)
             bar.finish()
