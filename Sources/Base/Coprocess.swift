@@ -140,6 +140,10 @@ public final class Coprocess: @unchecked Sendable {  // used under its owner's l
         if taken == incoming.count {
             incoming.removeAll(keepingCapacity: incoming.capacity <= 1 << 20)
             taken = 0
+        } else if taken > 1 << 20 {
+            // A child that never falls silent must not fill the memory.
+            incoming.removeFirst(taken)
+            taken = 0
         }
     }
 

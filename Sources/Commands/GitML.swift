@@ -20,7 +20,12 @@ public struct GitML: AsyncParsableCommand {
         version: "0.1.0",
         groupedSubcommands: [
             CommandGroup(name: "Set up:", subcommands: [Init.self, Clone.self, Doctor.self]),
-            CommandGroup(name: "Data:", subcommands: [Track.self, Untrack.self, Pull.self]),
+            CommandGroup(
+                name: "Data:",
+                subcommands: [
+                    Add.self, Status.self, List.self, Track.self, Untrack.self, Fetch.self, Checkout.self, Pull.self,
+                    Push.self, Lock.self, Unlock.self, LockList.self,
+                ]),
             CommandGroup(
                 name: "Experiments:",
                 subcommands: [RunCommand.self, Log.self, RunList.self, Show.self, Diff.self, Sync.self]),

@@ -109,6 +109,13 @@ static void set_options(CURL *easy, struct transfer *transfer) {
     curl.easy_setopt(easy, CURLOPT_USERAGENT, "git-ml");
     curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
     if (request->ca_bundle) curl.easy_setopt(easy, CURLOPT_CAINFO, request->ca_bundle);
+    if (request->certificate) curl.easy_setopt(easy, CURLOPT_SSLCERT, request->certificate);
+    if (request->key) curl.easy_setopt(easy, CURLOPT_SSLKEY, request->key);
+    if (request->proxy) curl.easy_setopt(easy, CURLOPT_PROXY, request->proxy);
+    if (request->insecure) {
+        curl.easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl.easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
     curl.easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
     curl.easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
     curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
@@ -146,6 +153,7 @@ void *curlshim_begin(curlshim_session *session, const curlshim_request *request)
     if (transfer->easy) set_options(transfer->easy, transfer);
     // The caller's strings may go now; curl has copies.
     transfer->request.url = transfer->request.method = transfer->request.ca_bundle = NULL;
+    transfer->request.certificate = transfer->request.key = transfer->request.proxy = NULL;
     transfer->request.headers = NULL;
     if (!transfer->easy || curl.multi_add_handle(session->multi, transfer->easy) != CURLM_OK) {
         discard(transfer);

@@ -136,7 +136,7 @@ struct AssignmentDelivery {
     }
 
     private func dataRemote() throws -> any ObjectRemote {
-        try policy.data.objectRemote(gitRemote: repository.commonDirectory.string)
+        try policy.data.objectRemote(of: repository, gitRemote: repository.commonDirectory.string)
     }
 
     private func record(

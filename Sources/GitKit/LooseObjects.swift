@@ -17,17 +17,22 @@ struct LooseObjects {
     /// Flushes objects to the disk; those that lie in a pack are there already.
     func flush(_ ids: [ObjectID]) throws {
         guard ids.count <= Self.few else { return try flushAll() }
-        var folders: Set<String> = []
-        for id in ids {
-            let sub = String(id.hex.prefix(2))
-            let path = path(id)
-            guard let file = try? FileDescriptor.open(path, .readOnly, options: .closeOnExec) else { continue }
-            defer { try? file.close() }
-            guard fsync(file.rawValue) == 0 else { throw FileFailure("flush", path, Errno(rawValue: errno)) }
-            folders.insert(sub)
+        let loose = ids.filter { contains($0) }
+        if loose.isEmpty { return }
+        // At once: the file system then writes them together.
+        let folders = Set(loose.map { path($0).removingLastComponent() }).union([folder])
+        let paths = loose.map { path($0) } + folders
+        try Threads.forEach(paths.count, width: 16) { try Self.flush(paths[$0]) }
+    }
+
+    private static func flush(_ path: FilePath) throws {
+        // One that has just been packed is on the disk already.
+        guard let file = try? FileDescriptor.open(path, .readOnly, options: .closeOnExec) else { return }
+        defer { try? file.close() }
+        // Some file systems cannot flush a folder.
+        guard fsync(file.rawValue) == 0 || errno == EINVAL else {
+            throw FileFailure("flush", path, Errno(rawValue: errno))
         }
-        for sub in folders { Files.flush(folder.appending(sub)) }
-        if !folders.isEmpty { Files.flush(folder) }
     }
 
     private func flushAll() throws {

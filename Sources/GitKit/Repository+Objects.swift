@@ -6,6 +6,11 @@ public enum ObjectKind: String, Sendable {
     case commit, tree, blob, tag
 }
 
+extension ObjectKind: CustomStringConvertible {
+    // Stated, because interpolation of an enumeration that has none asks reflection for its name: 1 ms the first time.
+    public var description: String { rawValue }
+}
+
 extension Repository {
     /// An object's kind and bytes.
     ///

@@ -1,5 +1,5 @@
 public import Base
-internal import GitKit
+public import GitKit
 public import Storage
 internal import SystemPackage
 
@@ -42,22 +42,28 @@ public struct DataSettings: Sendable, Equatable {
         }
     }
 
+    /// Whether content goes to the place of the git remote's LFS objects.
+    public var isAtGitRemote: Bool { remote == nil || remote == "lfs" }
+
     /// The data remote of a repository.
     ///
-    /// Without `data.remote` it is the git remote's own: for a repository on this machine the folder in which
-    /// git-lfs's standalone transfer keeps objects too, `<repository>/lfs/objects`.
-    public func objectRemote(gitRemote: String?) throws -> any ObjectRemote {
-        if let remote { return DirectoryRemote(try Self.folder(remote)) }
+    /// Without `data.remote`, or with `lfs`, it is the place of the git remote's LFS objects; `gitRemote` is its name or an
+    /// address, and `ref` the remote's branch that is pushed to.
+    public func objectRemote(
+        of repository: Repository, gitRemote: String?, ref: String? = nil
+    ) throws -> any ObjectRemote {
+        if let remote, !isAtGitRemote {
+            return try DataAddress.objectRemote(remote, of: repository)
+        }
         guard let gitRemote else { throw StorageFailure.unsupportedRemote("a repository without a remote") }
-        let repository = try Repository(Self.folder(gitRemote))
-        return DirectoryRemote(repository.commonDirectory.appending("lfs").appending("objects"))
+        return try DataAddress.objectRemote(repository.lfsContext(remote: gitRemote, ref: ref))
     }
 
-    private static func folder(_ address: String) throws -> FilePath {
-        let path = address.hasPrefix("file://") ? String(address.dropFirst(7)) : address
-        guard path.hasPrefix("/") || (path.hasPrefix(".") && !path.contains("://")) else {
-            throw StorageFailure.unsupportedRemote(address)
-        }
-        return FilePath(path)
+    /// The place of another repository's LFS objects, whatever this one's settings say of its own.
+    public static func objectRemote(
+        ofForkAt address: String, from repository: Repository
+    ) throws -> any ObjectRemote {
+        let settings = try repository.lfsSettings().withoutOwnServer
+        return try DataAddress.objectRemote(repository.lfsContext(remote: address, settings: settings))
     }
 }

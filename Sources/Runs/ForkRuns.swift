@@ -115,7 +115,7 @@ public struct ForkRuns: Sendable {
                 let pointer = try? Pointer.parse(text, path: digest.hex)
             else { continue }
             do {
-                let remote = try DataSettings().objectRemote(gitRemote: url)
+                let remote = try DataSettings.objectRemote(ofForkAt: url, from: repository)
                 try await kept.take(ContentID(digest, size: pointer.size), from: remote)
             } catch {
                 if missing == 0 { say("curves and logs of the fork's runs cannot be read: \(error)") }

@@ -75,12 +75,15 @@ extension Run {
     /// Lines are taken by time, then by their bytes; each counts once, however often it stands there. Lines that cannot
     /// be read, and kinds that are not known, are passed over: a newer git-ml may have written them. `commit` is the one
     /// whose note they stand on.
-    public static func fold(_ lines: [String], on commit: ObjectID) -> [Run] {
+    public static func fold(_ lines: [String], on commit: ObjectID) -> [Run] { fold(lines, on: commit, nil) }
+
+    static func fold(_ lines: [String], on commit: ObjectID, _ clock: LineClock?) -> [Run] {
         var runs: [String: Run] = [:]
         let events = Set(lines).compactMap { line -> Event? in
-            guard let json = try? JSON.parse(line), let t = json["t"]?.string.flatMap({ Timestamp($0) }) else {
+            guard let json = try? JSON.parse(line), let own = json["t"]?.string.flatMap({ Timestamp($0) }) else {
                 return nil
             }
+            let t = clock?.time(own, of: line.utf8, on: commit) ?? own
             return Event(t: t, line: line, json: json)
         }
         for event in events.sorted(by: Event.precedes) {

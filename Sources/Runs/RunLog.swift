@@ -52,6 +52,10 @@ public struct RunLog: Sendable {
 
     /// The runs on one commit, without deleted ones.
     public func runs(on commit: ObjectID) throws -> [Run] {
-        Run.fold(try lines(on: commit), on: commit).filter { !$0.isDeleted }
+        let lines = try lines(on: commit)
+        if lines.isEmpty { return [] }
+        let purged = try PurgedRuns(repository)
+        return Run.fold(lines, on: commit, LineClock(repository, head: try repository.ref(Self.ref)))
+            .filter { !$0.isDeleted && !purged.runs.contains($0.id) }
     }
 }

@@ -35,7 +35,7 @@ public enum HTTPClient {
     ///   task is cancelled, at once, and what a file has received until then stays.
     public static func send(_ request: HTTPRequest) async throws -> HTTPResponse {
         var request = request
-        var policy: PeerPolicy?
+        var policy = request.namedBy.map { PeerPolicy(redirectedBy: $0) }
         var firstPeer: String?
         for _ in 0..<6 {
             let exchange = HTTPExchange(request, peerPolicy: policy)

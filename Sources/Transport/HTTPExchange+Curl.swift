@@ -14,7 +14,9 @@ extension HTTPExchange {
         return request.method.withCString { method in
             request.url.withCString { url in
                 headers.withUnsafeBufferPointer { headers in
-                    Self.withOptionalCString(Self.certificates) { certificates in
+                    let tls = request.tls
+                    let optional = [tls.authorities ?? Self.certificates, tls.certificate, tls.key, request.proxy]
+                    return Self.withOptionalCStrings(optional) { optional in
                         var call = curlshim_request()
                         call.method = method
                         call.url = url
@@ -22,7 +24,11 @@ extension HTTPExchange {
                         call.body_size = bodySize
                         call.timeout_ms = Int((request.timeout?.inSeconds ?? 0) * 1000)
                         call.idle_s = max(1, Int(request.patience.inSeconds))
-                        call.ca_bundle = certificates
+                        call.ca_bundle = optional[0]
+                        call.certificate = optional[1]
+                        call.key = optional[2]
+                        call.proxy = optional[3]
+                        call.insecure = tls.verifies ? 0 : 1
                         Self.setCallbacks(&call)
                         call.context = Unmanaged.passUnretained(self).toOpaque()
                         return curlshim_begin(session, &call)
@@ -32,9 +38,10 @@ extension HTTPExchange {
         }
     }
 
-    private static func withOptionalCString<T>(_ text: String?, _ body: (UnsafePointer<CChar>?) -> T) -> T {
-        guard let text else { return body(nil) }
-        return text.withCString { body($0) }
+    private static func withOptionalCStrings<T>(_ texts: [String?], _ body: ([UnsafePointer<CChar>?]) -> T) -> T {
+        let copies = texts.map { $0.flatMap { strdup($0) } }
+        defer { for copy in copies { free(copy) } }
+        return body(copies.map { $0.map { UnsafePointer($0) } })
     }
 
     private static func setCallbacks(_ call: inout curlshim_request) {

@@ -119,7 +119,7 @@ final class HTTPExchange: @unchecked Sendable {
     func connected(_ address: String) -> Int32 {
         peer = address
         guard let peerPolicy, !peerPolicy.allows(address) else { return 0 }
-        problem = failure("the redirect leads into a private network (\(address))", .unacceptable)
+        problem = failure("the address it was sent to leads into a private network (\(address))", .unacceptable)
         return 1
     }
 
@@ -133,6 +133,9 @@ final class HTTPExchange: @unchecked Sendable {
         }
         if let problem { return finish(.failure(problem)) }
         guard code == 0 else { return finish(.failure(failure(text, TransportFailure.cause(code)))) }
-        finish(.success(HTTPResponse(status: status, headers: headers, body: sink?.memory ?? [])))
+        finish(
+            .success(
+                HTTPResponse(
+                    status: status, headers: headers, body: sink?.memory ?? [], peer: peer.isEmpty ? nil : peer)))
     }
 }

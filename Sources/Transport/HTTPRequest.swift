@@ -30,6 +30,12 @@ public struct HTTPRequest: Sendable {
     public var body: HTTPClient.Body
     public var sink = Sink.memory(limit: 64 << 20)
     public var redirects = Redirects.refused
+    public var tls = TLSOptions()
+    /// The proxy to go through; nil: as the environment says, empty: none.
+    public var proxy: String?
+    /// The network address of the server that named this URL: where the URL then leads into this machine's own networks,
+    /// and that server is not in them, nothing is sent.
+    public var namedBy: String?
     /// For all of it; nil: no end.
     public var timeout: Duration? = .seconds(30)
     /// A transfer that stands still for so long is given up.
@@ -49,6 +55,19 @@ public struct HTTPRequest: Sendable {
     }
 }
 
+/// How a server's certificate is judged, and what is shown to it.
+public struct TLSOptions: Sendable, Equatable {
+    /// Whether the server must have a certificate that is trusted.
+    public var verifies = true
+    /// The file of the certificates to trust; nil: as the environment says, else the system's.
+    public var authorities: String?
+    /// The files of the client's own certificate and of its key.
+    public var certificate: String?
+    public var key: String?
+
+    public init() {}
+}
+
 /// An answer over HTTP.
 public struct HTTPResponse: Sendable {
     public let status: Int
@@ -56,6 +75,8 @@ public struct HTTPResponse: Sendable {
     public let headers: [String: String]
     /// Empty when it went to a file.
     public let body: [UInt8]
+    /// The network address of whoever answered: the server, or a proxy.
+    public var peer: String?
 
     /// Whether the status is 2xx.
     public var isSuccess: Bool { (200..<300).contains(status) }

@@ -6,8 +6,8 @@ import Testing
 /// What keeps recorded runs: forges, collectors, other clones and other people's commands do to a repository what they do.
 struct KeepingTests {
     /// A remote with a server's guard, a clone `work` that has pushed, and clones `a` and `b`.
-    private func team() async throws -> Project {
-        let project = try await Project.withRemote()
+    private func team(format: String = "sha1") async throws -> Project {
+        let project = try await Project.withRemote(format: format)
         try await project.sh(
             """
             git add . && git commit -qm first && git push -q -u origin main
@@ -184,8 +184,9 @@ struct KeepingTests {
         #expect(try await count(project, "work") == 2)
     }
 
-    @Test func `the server's guard refuses what would lose runs, and lets them grow`() async throws {
-        let project = try await team()
+    @Test(arguments: ["sha1", "sha256"])
+    func `the server's guard refuses what would lose runs, and lets them grow`(format: String) async throws {
+        let project = try await team(format: format)
         try await project.sh("\(record) record 0.1; record 0.2; git push -q")
         for line in [
             "git push --no-verify origin :refs/notes/ml/runs",
@@ -206,8 +207,9 @@ struct KeepingTests {
         #expect(try await heads(project, "work", "remote.git").count == 1)
     }
 
-    @Test func `a purged run goes everywhere and does not come back`() async throws {
-        let project = try await team()
+    @Test(arguments: ["sha1", "sha256"])
+    func `a purged run goes everywhere and does not come back`(format: String) async throws {
+        let project = try await team(format: format)
         try await project.sh("\(record) record 0.111; record 0.2; git push -q")
         try await project.sh("git ml sync; \(record) record 0.4", in: "a")
         let run = try await project.sh(
@@ -320,5 +322,82 @@ struct KeepingTests {
         #expect(lines.suffix(2) == ["unchanged", "2"])
         let message = try #require(try project.text("message"))
         #expect(message.lowercased().contains("no space left") || message.contains("disk is full"), "\(message)")
+    }
+
+    @Test func `a sync that is killed at any moment loses nothing, and the next one ends where it would have`()
+        async throws
+    {
+        let project = try await team()
+        try await project.sh(
+            """
+            \(record)
+            (cd a; for i in 1 2 3 4 5; do record 0.1$i; done; git ml sync)
+            (cd b; for i in 1 2 3 4 5; do record 0.2$i; done)
+            cp -R b whole; (cd whole; git ml sync)
+            """, in: "")
+        // Killed later and later, on a fresh copy each time, until one gets through.
+        try await project.sh(
+            """
+            for ms in $(seq 2 6 400); do
+              rm -rf c; cp -R b c; cd c
+              setsid git-ml sync >/dev/null 2>&1 & p=$!
+              sleep 0.$(printf %03d $ms); kill -9 -- -$p 2>/dev/null && killed=1 || killed=0; wait $p 2>/dev/null || :
+              git ml sync >/dev/null
+              test "$(git ml runs --all --json | wc -l)" = 10
+              git fsck --strict --no-dangling 2>/dev/null
+              test "$(git rev-parse refs/notes/ml/runs)" = "$(git -C ../whole rev-parse refs/notes/ml/runs)"
+              cd ..
+              if test $killed = 0; then break; fi
+            done
+            """, in: "")
+    }
+
+    @Test func `an index that cannot be written is read as it is, or made in memory`() async throws {
+        let project = try await team()
+        try await project.sh(
+            """
+            \(record) record 0.1
+            cp -R ../work ../fresh; rm -f ../fresh/.git/ml/index.sqlite*
+            git ml runs --all --json > ../first
+            """)
+        // Root may write anywhere but on a medium that is mounted to be read.
+        try project.write(
+            "read.sh",
+            """
+            set -e
+            for clone in work fresh; do
+              mount --bind $clone $clone; mount -o remount,bind,ro $clone
+              (cd $clone; ! touch x 2>/dev/null; git ml runs --all --json | cmp - ../first; git ml log | grep -q 0.1)
+            done
+            """)
+        let result = try await project.sandbox.run("unshare", ["-rm", "sh", "read.sh"])
+        #expect(result.status == 0, "\(result.errors)\(result.text)")
+    }
+
+    @Test func `a full disk below the index gives an error or an answer, and the next command mends it`() async throws {
+        let project = try await team()
+        try project.write(
+            "full.sh",
+            #"""
+            set -e
+            mkdir -p small && mount -t tmpfs -o size=8m tmpfs small && cd small
+            git clone -q ../remote.git c && cd c && git ml init >/dev/null
+            for i in 1 2 3; do printf '{"auc":0.%s}' $i > metrics.json; git add .; git commit -qm $i; done
+            rm -f .git/ml/index.sqlite*
+            dd if=/dev/zero of=../filler bs=4k 2>/dev/null || :
+            git ml runs --all --json > /dev/null 2>../../message && echo 0 || echo $?
+            ls .git/ml | grep -c 'index.sqlite' || :
+            rm ../filler
+            git ml runs --all --json | wc -l
+            """#)
+        let result = try await project.sandbox.run("unshare", ["-rm", "sh", "full.sh"])
+        #expect(result.status == 0, "\(result.errors)\(result.text)")
+        let lines = result.text.split(separator: "\n")
+        #expect(lines.count == 3 && lines.last == "3", "\(result.text)")
+        if lines.first != "0" {
+            let message = try #require(try project.text("message"))
+            #expect(message.contains("index") && message.lowercased().contains("full"), "\(message)")
+            #expect(lines[1] == "0", "nothing half made is left")
+        }
     }
 }

@@ -10,13 +10,13 @@ struct Project {
     init() throws { sandbox = try Sandbox(programs: [Places.programs, Places.python]) }
 
     /// A bare remote with a runner, and a clone `work` of it that is set up.
-    static func withRemote() async throws -> Project {
+    static func withRemote(format: String = "sha1") async throws -> Project {
         let project = try Project()
         try await project.sandbox.sh(
             """
-            git init -q --bare remote.git
+            git init -q --bare --object-format=\(format) remote.git
             (cd remote.git && git ml init --bare --runner)
-            git init -q work
+            git init -q --object-format=\(format) work
             cd work
             git remote add origin ../remote.git
             git ml init

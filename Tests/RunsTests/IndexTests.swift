@@ -151,6 +151,44 @@ struct IndexTests {
         #expect(try RunStore(repository).run(id: events.run.description)?.tags == ["a": "3"])
     }
 
+    @Test func `a line of a clock that is years ahead counts when it came, in the index and without it`() throws {
+        let commit = try repository.resolve("HEAD")
+        var events = RunEvents(at: Timestamp.now().advanced(bySeconds: -60))
+        events.add("start", [JSON.Member("code", .string(commit.hex))])
+        try notes.add([commit: events.lines], message: "x")
+        var ahead = RunEvents(run: events.run, at: Timestamp.now().advanced(bySeconds: 10 * 365 * 86_400))
+        ahead.tags(["a": "of the wrong clock", "b": "1"])
+        try notes.add([commit: ahead.lines], message: "x")
+        _ = try indexed()
+        var later = RunEvents(run: events.run, at: Timestamp.now().advanced(bySeconds: 5))
+        later.tags(["a": "right"])
+        try notes.add([commit: later.lines], message: "x")
+        let wanted = ["a": "right", "b": "1"]
+        #expect(try RunStore(repository).run(id: events.run.description)?.tags == wanted)
+        Files.remove(file)
+        #expect(try RunStore(repository).run(id: events.run.description)?.tags == wanted)
+        #expect(try RunLog(repository).runs(on: commit).map(\.tags) == [wanted])
+    }
+
+    @Test func `a purged run that a plain merge brings back does not show`() throws {
+        let commit = try repository.resolve("HEAD")
+        var record = RunRecord(code: commit, source: .cli)
+        record.name = "gone"
+        let lines = try record.lines(store: NoContent())
+        record = RunRecord(code: commit, source: .cli)
+        record.name = "stays"
+        try notes.add([commit: lines + record.lines(store: NoContent())], message: "x")
+        #expect(Set(try RunStore(repository).runs().map(\.name)) == ["gone", "stays"])
+        let purge = Purge(repository)
+        let id = try #require(lines.first.flatMap { try? JSON.parse($0)["run"]?.string })
+        try purge.run(purge.plan([id]), by: "ann")
+        try notes.add([commit: lines], message: "what git notes merge does")
+        #expect(try RunStore(repository).runs().map(\.name) == ["stays"])
+        #expect(try RunLog(repository).runs(on: commit).map(\.name) == ["stays"])
+        Files.remove(file)
+        #expect(try RunStore(repository).runs().map(\.name) == ["stays"])
+    }
+
     @Test func `a run on a commit that is not here yet is shown all the same`() throws {
         let elsewhere = Self.objects[3]
         var record = RunRecord(code: elsewhere, source: .cli)

@@ -22,11 +22,13 @@ extension Hook {
             var new: [ObjectID] = []
             var old: [ObjectID] = []
             var gone: Set<String> = []
+            var branch: String?
             while let line = readLine() {
                 let words = line.split(separator: " ")
                 guard words.count == 4 else { continue }
                 if let id = ObjectID(words[1]), id.hex.contains(where: { $0 != "0" }) {
                     new.append(id)
+                    branch = branch ?? String(words[2])
                 } else if words[2].hasPrefix("refs/heads/") {
                     gone.insert(String(words[2]))
                     gone.insert("refs/remotes/\(remote)/" + words[2].dropFirst("refs/heads/".count))
@@ -36,19 +38,24 @@ extension Hook {
             // Nothing of the user's own may be new, and runs be waiting all the same.
             if !new.isEmpty {
                 old += try repository.refs(below: "refs/remotes/\(remote)/").map(\.target)
-                try await sendData(repository, new: new, old: old)
+                try await sendData(repository, new: new, old: old, branch: branch)
             }
             await sendRecords(repository, gone: gone)
         }
 
         /// A failure here stops the push before any ref moves.
-        private func sendData(_ repository: Repository, new: [ObjectID], old: [ObjectID]) async throws {
+        private func sendData(_ repository: Repository, new: [ObjectID], old: [ObjectID], branch: String?) async throws
+        {
             let commits = new.compactMap { try? repository.resolve($0.hex) }
             let pointers = try PointerScan(repository).pointers(new: commits, old: old)
             let datasets = try DatasetScan(repository).pointers(new: commits, old: old)
-            if pointers.isEmpty, datasets.isEmpty { return }
             let project = (try? Project.inWorkTree(of: repository)) ?? Project()
-            let data = try project.data.objectRemote(gitRemote: repository.setting("remote.\(remote).url") ?? address)
+            let remote = try repository.remotes().contains(remote) ? remote : address
+            try await LockCheck(repository, remote: remote, branch: branch).run(
+                new: commits, old: old, carriesData: !pointers.isEmpty && project.data.isAtGitRemote
+            ) { Terminal.error("git-ml: \($0)") }
+            if pointers.isEmpty, datasets.isEmpty { return }
+            let data = try project.data.objectRemote(of: repository, gitRemote: remote, ref: branch)
             let bar = ProgressBar("git-ml: sending")
             defer { bar.finish() }
             var sent = try await DatasetTransfer(repository, remote: data) {

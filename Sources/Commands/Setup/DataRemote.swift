@@ -15,8 +15,9 @@ struct DataRemote {
         self.project = project
     }
 
+    /// That of a git remote, by its name.
     func resolve(_ remote: String) throws -> any ObjectRemote {
-        try project.data.objectRemote(gitRemote: repository.setting("remote.\(remote).url"))
+        try project.data.objectRemote(of: repository, gitRemote: remote)
     }
 
     /// Replaces the pointers in the work tree by what they stand for, with a bar while it lasts; returns the paths.
@@ -25,21 +26,18 @@ struct DataRemote {
         defer { bar.finish() }
         return try await DataTransfer(repository, store: repository.contentStore, remote: remote) {
             bar.advance(by: $0, of: $1)
-        }.checkOut(commit)
+        }.checkOut(commit, link: project.data.link)
     }
 
     /// The same, in a bare repository its own folder.
     func own() throws -> any ObjectRemote {
         guard repository.workTree == nil else { return try resolve() }
-        return try project.data.objectRemote(gitRemote: repository.commonDirectory.string)
+        return try project.data.objectRemote(of: repository, gitRemote: repository.commonDirectory.string)
     }
 
-    /// That of `origin`, else of the first remote.
+    /// That of the git remote which content is fetched from: the current branch's, else `origin`, else the first.
     func resolve() throws -> any ObjectRemote {
-        let remotes = try repository.remotes()
-        guard let remote = remotes.contains("origin") ? "origin" : remotes.first else {
-            return try project.data.objectRemote(gitRemote: nil)
-        }
-        return try resolve(remote)
+        let settings = try repository.lfsSettings()
+        return try project.data.objectRemote(of: repository, gitRemote: repository.lfsRemote(settings))
     }
 }

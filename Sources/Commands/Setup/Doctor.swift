@@ -52,7 +52,7 @@ struct Doctor: AsyncParsableCommand {
                 missing.isEmpty, "options of filter, notes and fetch",
                 "missing: \(missing.joined(separator: ", ")); run `git ml init`")
             await checkData(repository, project, report)
-            if let workTree = repository.workTree, project.data.remote != nil {
+            if let workTree = repository.workTree, !project.data.isAtGitRemote {
                 report(
                     Files.exists(workTree.appending(LFSConfig.name)), "\(LFSConfig.name) for clones with git-lfs",
                     "run `git ml init` and commit the file")

@@ -114,7 +114,7 @@ struct Setup {
             say("wrote \(Project.fileName)")
             changed = true
         }
-        if project.data.remote != nil, try LFSConfig.write(workTree) {
+        if !project.data.isAtGitRemote, try LFSConfig.write(workTree) {
             say("wrote .lfsconfig: commit it, so that a plain git clone does not look for the data at the git remote")
             changed = true
         }

@@ -18,6 +18,10 @@ typedef struct {
     long timeout_ms;            // for all of it; 0: no end
     long idle_s;                // a transfer that stands still so long is ended
     const char *ca_bundle;      // NULL: the system's certificates
+    const char *certificate;    // the client's own, NULL: none
+    const char *key;            // its key, NULL: in the same file
+    const char *proxy;          // NULL: as the environment says
+    int insecure;               // 1: any server certificate will do
 
     // Fills in the next piece of the body; the number of bytes, or curlshim_stop.
     size_t (*on_send)(char *bytes, size_t count, void *context);

@@ -42,11 +42,11 @@ extension Dataset {
         }
     }
 
-    /// The contents that a checkout would need and that are not here.
-    public func missingForCheckout(_ pointer: DatasetPointer) throws -> [ContentID] {
-        var plan = DatasetCheckout(self, pointer, force: false)
-        try plan.decide()
-        return plan.missing()
+    /// The contents of a dataset that are not here; of one whose root is not here, the root.
+    public func missing(_ pointer: DatasetPointer) throws -> [ContentID] {
+        let root = pointer.manifest
+        guard store.contains(root.digest, size: root.size) else { return [root] }
+        return try contents(pointer).filter { !store.contains($0.digest, size: $0.size) }
     }
 }
 

@@ -94,9 +94,16 @@ public struct DatasetTransfer: Sendable {
         try await push(DatasetScan(repository).pointers(new: new, old: old))
     }
 
-    /// The same for pointers with the path of each.
-    public func push(_ pointers: [DatasetPointer: String]) async throws -> [ContentID] {
-        if pointers.isEmpty { return [] }
+    /// What a push would send.
+    public func lacking(new: [ObjectID], old: [ObjectID]) async throws -> [ContentID] {
+        let wanted = try contents(DatasetScan(repository).pointers(new: new, old: old))
+        if wanted.isEmpty { return [] }
+        let present = try await remote.present(Array(wanted.keys), for: .upload)
+        return wanted.keys.filter { !present.contains($0) }
+    }
+
+    /// All that datasets consist of, with the path of one that needs it.
+    private func contents(_ pointers: [DatasetPointer: String]) throws -> [ContentID: String] {
         // A manifest that is not here came from the remote's side: so it is there, with all that it names, or it is lost.
         var wanted: [ContentID: String] = [:]
         for (pointer, path) in pointers {
@@ -104,6 +111,13 @@ public struct DatasetTransfer: Sendable {
             guard store.contains(pointer.manifest.digest, size: pointer.manifest.size) else { continue }
             for content in try Dataset.root(pointer, name: path, store: store).contents { wanted[content] = path }
         }
+        return wanted
+    }
+
+    /// The same as ``push(new:old:)`` for pointers with the path of each.
+    public func push(_ pointers: [DatasetPointer: String]) async throws -> [ContentID] {
+        if pointers.isEmpty { return [] }
+        let wanted = try contents(pointers)
         let present = try await remote.present(Array(wanted.keys), for: .upload)
         let absent = wanted.keys.filter { !present.contains($0) }
         let lost = absent.filter { !store.contains($0.digest, size: $0.size) }

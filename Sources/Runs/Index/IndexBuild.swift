@@ -21,8 +21,9 @@ struct IndexBuild {
         let writer = try IndexWriter(database)
         try load(writer)
         try database.execute(sql: IndexSchema.indexes)
-        try IndexUpdate(notes: notes, database: database, writer: writer).settleStrays()
-        try IndexUpdate.setHead(notes.head, database)
+        let update = IndexUpdate(notes: notes, database: database, writer: writer)
+        try update.settleStrays()
+        try update.setHeads()
         try database.execute(sql: "PRAGMA user_version = \(IndexSchema.version)")
         progress(1)
     }
@@ -61,7 +62,7 @@ struct IndexBuild {
             batch = []
         }
         try notes.each { object, blob, part in
-            for lines in group(try notes.repository.blob(blob), on: object) {
+            for lines in group(try notes.repository.blob(blob), on: object, notes) {
                 if lines.hasStart, !seen.contains(lines.run), let last = lines.last, let run = lines.fold() {
                     seen.insert(lines.run)
                     batch.append(.run(run, lines.run, note: object, last: last))
@@ -76,15 +77,15 @@ struct IndexBuild {
     }
 
     /// The lines of a note, run by run.
-    private static func group(_ note: [UInt8], on object: ObjectID) -> [RunLines] {
+    private static func group(_ note: [UInt8], on object: ObjectID, _ view: NoteView) -> [RunLines] {
         var groups: [RunLines] = []
         var places: [RunKey: Int] = [:]
         note.withUnsafeBufferPointer { note in
             NoteLines.each(note) { line in
-                guard let run = NoteLines.run(of: line) else { return }
+                guard let run = view.run(of: line) else { return }
                 let place = places[run] ?? groups.count
                 if place == groups.count {
-                    groups.append(RunLines(run))
+                    groups.append(RunLines(run, view.clock))
                     places[run] = place
                 }
                 groups[place].add(line, on: object)

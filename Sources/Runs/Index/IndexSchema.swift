@@ -6,7 +6,7 @@ internal import GRDB
 /// lies by run, so that a bulk load only ever appends; what is searched for lies by key and value in a second index.
 enum IndexSchema {
     /// Another number: the file is built anew.
-    static let version: Int64 = 2
+    static let version: Int64 = 3
 
     static let tables = """
         CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;

@@ -20,7 +20,7 @@ struct IndexUpdate {
     }
 
     /// Takes in what differs since `old`.
-    func run(since old: ObjectID, head: ObjectID) throws {
+    func run(since old: ObjectID) throws {
         var added: [RunKey: RunLines] = [:]
         var removed: Set<RunKey> = []
         var bytes = 0
@@ -33,9 +33,9 @@ struct IndexUpdate {
                         from: before, to: after,
                         removed: { if let run = NoteLines.run(of: $0) { removed.insert(run) } },
                         added: { line in
-                            guard let run = NoteLines.run(of: line) else { return }
+                            guard let run = notes.run(of: line) else { return }
                             bytes += line.count
-                            added[run, default: RunLines(run)].add(line, on: object)
+                            added[run, default: RunLines(run, notes.clock)].add(line, on: object)
                         })
                 }
             }
@@ -51,12 +51,21 @@ struct IndexUpdate {
             }
         }
         try refold(again)
-        try Self.setHead(head, database)
+        try forgetPurged()
+        try setHeads()
     }
 
-    static func setHead(_ head: ObjectID?, _ database: Database) throws {
-        try database.execute(
-            sql: "INSERT OR REPLACE INTO meta VALUES('head', ?)", arguments: [head?.hex])
+    private func forgetPurged() throws {
+        for id in notes.purged.runs {
+            if let key = RunKey(id), let known = try writer.find(key) { try writer.forget(known.id) }
+        }
+    }
+
+    /// Notes down what the index now shows.
+    func setHeads() throws {
+        for (key, head) in [("head", notes.head), ("purged", notes.purged.head)] {
+            try database.execute(sql: "INSERT OR REPLACE INTO meta VALUES(?, ?)", arguments: [key, head?.hex])
+        }
     }
 
     /// Settles the lines that a build has put aside.
@@ -79,7 +88,7 @@ struct IndexUpdate {
             guard let note = ObjectID(Hex.encode(strays.bytes(1))) else { continue }
             if lines?.run != run {
                 try settle()
-                lines = RunLines(run)
+                lines = RunLines(run, notes.clock)
             }
             strays.bytes(2).withUnsafeBufferPointer { lines?.add($0, on: note) }
         }
@@ -122,8 +131,8 @@ struct IndexUpdate {
             guard let note = try notes.note(on: object) else { continue }
             note.withUnsafeBufferPointer { note in
                 NoteLines.each(note) { line in
-                    guard let run = NoteLines.run(of: line), runs.contains(run) else { return }
-                    found[run, default: RunLines(run)].add(line, on: object)
+                    guard let run = self.notes.run(of: line), runs.contains(run) else { return }
+                    found[run, default: RunLines(run, self.notes.clock)].add(line, on: object)
                 }
             }
         }

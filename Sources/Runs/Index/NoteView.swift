@@ -6,6 +6,22 @@ struct NoteView {
     let repository: Repository
     /// The commit; nil when the ref is not there.
     let head: ObjectID?
+    let clock: LineClock
+    let purged: PurgedRuns
+    private let purgedKeys: Set<RunKey>
+
+    init(_ repository: Repository, head: ObjectID?) throws {
+        self.repository = repository
+        self.head = head
+        clock = LineClock(repository, head: head)
+        purged = try PurgedRuns(repository)
+        purgedKeys = Set(purged.runs.compactMap { RunKey($0) })
+    }
+
+    /// The run that a line tells of; nil for one that was purged, which a plain `git notes merge` can have brought back.
+    func run(of line: UnsafeBufferPointer<UInt8>) -> RunKey? {
+        NoteLines.run(of: line).flatMap { purgedKeys.contains($0) ? nil : $0 }
+    }
 
     /// The bytes of the note on an object; nil when it has none.
     func note(on object: ObjectID) throws -> [UInt8]? {

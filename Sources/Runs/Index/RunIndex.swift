@@ -118,9 +118,8 @@ struct IndexOpening: Sendable {
                 let head = try repository.ref(RunLog.ref)
                 guard try !isCurrent(database), let head, let old = try Self.head(database) else { return .rollback }
                 let update = try IndexUpdate(
-                    notes: NoteView(repository: repository, head: head), database: database,
-                    writer: IndexWriter(database))
-                try update.run(since: old, head: head)
+                    notes: NoteView(repository, head: head), database: database, writer: IndexWriter(database))
+                try update.run(since: old)
                 return .commit
             }
         }
@@ -131,13 +130,15 @@ struct IndexOpening: Sendable {
         guard try Int64.fetchOne(database, sql: "PRAGMA user_version") == IndexSchema.version else { throw Unusable() }
         let head = try repository.ref(RunLog.ref)
         let known = try Self.head(database)
-        if head == known { return true }
+        let purged = try Self.head(database, "purged")
+        if head == known, try purged == repository.ref(PurgedRuns.ref) { return true }
         if head == nil || known == nil { throw Unusable() }
         return false
     }
 
-    static func head(_ database: Database) throws -> ObjectID? {
-        try String.fetchOne(database, sql: "SELECT value FROM meta WHERE key = 'head'").flatMap { ObjectID($0) }
+    private static func head(_ database: Database, _ key: String = "head") throws -> ObjectID? {
+        try String.fetchOne(database, sql: "SELECT value FROM meta WHERE key = ?", arguments: [key])
+            .flatMap { ObjectID($0) }
     }
 
     /// A new file; one process builds while others wait for it.
@@ -180,7 +181,7 @@ struct IndexOpening: Sendable {
     private func fill(_ queue: DatabaseQueue) throws {
         let head = try repository.ref(RunLog.ref)
         try queue.write { database in
-            try IndexBuild(notes: NoteView(repository: repository, head: head), progress: progress).run(database)
+            try IndexBuild(notes: NoteView(repository, head: head), progress: progress).run(database)
         }
     }
 

@@ -16,14 +16,20 @@ struct RunLines: Sendable {
         let note: ObjectID
     }
 
-    init(_ run: RunKey) { self.run = run }
+    private let clock: LineClock
+
+    init(_ run: RunKey, _ clock: LineClock) {
+        self.run = run
+        self.clock = clock
+    }
 
     /// Adds a line; one that cannot be read is passed over, but the note counts as one that names the run.
     mutating func add(_ line: UnsafeBufferPointer<UInt8>, on note: ObjectID) {
         if notes.last != note, !notes.contains(note) { notes.append(note) }
         guard let json = try? JSON.parse(line), let kind = json["ev"]?.string,
-            let time = json["t"]?.string.flatMap({ Timestamp($0) })
+            let own = json["t"]?.string.flatMap({ Timestamp($0) })
         else { return }
+        let time = clock.time(own, of: line, on: note)
         events.append(Event(time: time, line: Array(line), json: json, kind: kind, note: note))
     }
 

@@ -10,7 +10,13 @@ internal import Transport
 public func objectRemote(
     _ address: String, environment: [String: String] = Daemon.currentEnvironment()
 ) throws -> any ObjectRemote {
-    let remote = try plainRemote(address, environment)
+    try patient(plainRemote(address, environment), environment: environment)
+}
+
+/// A remote that meets passing failures by trying again, no faster than `GIT_ML_RATE`.
+public func patient(
+    _ remote: any ObjectRemote, environment: [String: String] = Daemon.currentEnvironment()
+) throws -> any ObjectRemote {
     guard let text = environment["GIT_ML_RATE"], !text.isEmpty else { return RetryingRemote(remote) }
     guard let rate = ByteCount.parse(text), rate > 0 else {
         throw RemoteFailure(

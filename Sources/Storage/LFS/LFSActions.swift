@@ -1,0 +1,94 @@
+internal import Base
+internal import Synchronization
+
+/// What an LFS server has laid out for contents, asked for in batches.
+///
+/// Those who ask for one content at a time at the same moment are answered by one request.
+final class LFSActions: Sendable {
+    private typealias Waiter = CheckedContinuation<Result<LFSBatch.Answer, any Error>, Never>
+
+    private struct State {
+        var known: [ContentID: [String: LFSAction]] = [:]
+        var waiting: [ContentID: [Waiter]] = [:]
+    }
+
+    private static let batchesAtOnce = 4
+
+    private let client: LFSClient
+    private let direction: TransferDirection
+    private let state = Mutex(State())
+
+    /// `direction` is what is asked for; that of the client says which server.
+    init(_ client: LFSClient, _ direction: TransferDirection) {
+        self.client = client
+        self.direction = direction
+    }
+
+    /// Asks for all of them now, and keeps the actions for ``answer(_:)``.
+    func ask(_ contents: [ContentID]) async throws -> [ContentID: LFSBatch.Answer] {
+        let contents = Array(Set(contents)).sorted { $0.digest < $1.digest }
+        var answers: [ContentID: LFSBatch.Answer] = [:]
+        try await withThrowingTaskGroup(of: [ContentID: LFSBatch.Answer].self) { group in
+            var start = 0
+            var running = 0
+            while start < contents.count || running > 0 {
+                if start < contents.count, running < Self.batchesAtOnce {
+                    let piece = Array(contents[start..<min(start + LFSBatch.limit, contents.count)])
+                    group.addTask { try await self.request(piece) }
+                    (start, running) = (start + piece.count, running + 1)
+                } else if let some = try await group.next() {
+                    answers.merge(some) { $1 }
+                    running -= 1
+                }
+            }
+        }
+        state.withLock { state in
+            for case (let content, .actions(let actions)) in answers { state.known[content] = actions }
+        }
+        return answers
+    }
+
+    /// What to do with one content; from memory when it has been asked for and the answer still holds.
+    func answer(_ content: ContentID) async throws -> LFSBatch.Answer {
+        let known = state.withLock { $0.known[content] }
+        if let known, !known.values.contains(where: { $0.isExpired() }) { return .actions(known) }
+        let result: Result<LFSBatch.Answer, any Error> = await withCheckedContinuation { waiter in
+            let isFirst = state.withLock { state in
+                state.waiting[content, default: []].append(waiter)
+                return state.waiting.count == 1 && state.waiting[content]?.count == 1
+            }
+            if isFirst { Task { await self.answerWaiting() } }
+        }
+        return try result.get()
+    }
+
+    /// What was laid out for the content does not hold any more.
+    func forget(_ content: ContentID) { state.withLock { $0.known[content] = nil } }
+
+    private func answerWaiting() async {
+        try? await Task.sleep(for: .milliseconds(2))
+        let waiting = state.withLock { state in
+            defer { state.waiting = [:] }
+            return state.waiting
+        }
+        let answers = await Task { try await ask(Array(waiting.keys)) }.result
+        for (content, waiters) in waiting {
+            let answer = answers.map { $0[content] ?? .failed(code: 0, message: "it says nothing of it") }
+            for waiter in waiters { waiter.resume(returning: answer) }
+        }
+    }
+
+    /// One request; one that is too large for the server is cut in two.
+    private func request(_ contents: [ContentID]) async throws -> [ContentID: LFSBatch.Answer] {
+        do {
+            let body = LFSBatch.request(contents, direction, ref: client.context.ref)
+            let json = try await client.call("POST", "/objects/batch", body)
+            return try LFSBatch.parse(json, contents, base: try await client.base())
+        } catch let refusal as LFSRefusal {
+            guard refusal.status == 413, contents.count > 1 else { throw refusal.failure }
+            let half = contents.count / 2
+            let first = try await request(Array(contents[..<half]))
+            return try await first.merging(request(Array(contents[half...]))) { $1 }
+        }
+    }
+}
