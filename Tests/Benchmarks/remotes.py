@@ -110,7 +110,7 @@ def main():
     try:
         repository = make_repository(work, run)
         objects = os.path.join(repository, ".git", "lfs", "objects")
-        has = lambda verb: subprocess.run(["git-ml", verb, "--help"], env=variables, capture_output=True).returncode == 0
+        usage = subprocess.run(["git-ml", "fetch", "--help"], env=variables, capture_output=True).stdout.decode()
         run("git", "ml", "init", cwd=repository)
         os.rename(repository, repository + ".whole")
         ours, theirs, copied = (os.path.join(served, "bench", "ours"), os.path.join(served, "bench", "theirs"), os.path.join(work, "copied"))
@@ -138,7 +138,7 @@ def main():
         copy = measure([RCLONE, "copy", objects, "s:bench/theirs"], lambda: clear("theirs"), run)
         copy8 = measure([RCLONE, "copy", "--transfers", "8", objects, "s:bench/theirs"], lambda: clear("theirs"), run)
         rows.append(("push", push, copy, copy8))
-        if has("fetch"):
+        if "ml fetch" in usage:
             fetch = measure(["git", "ml", "fetch"], lambda: new_folder(objects), run, cwd=repository)
             back = measure([RCLONE, "copy", "s:bench/theirs", copied], lambda: new_folder(copied), run)
             back8 = measure([RCLONE, "copy", "--transfers", "8", "s:bench/theirs", copied], lambda: new_folder(copied), run)
