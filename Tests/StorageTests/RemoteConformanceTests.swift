@@ -59,16 +59,14 @@ import Testing
         let remote = try server.remote()
         // More than one page of each service's listing.
         let count = kind.isFolder ? 1100 : 120
-        let contents = try (0..<count).map { i in
-            let text = "content \(i)"
-            if kind.isFolder {
-                let id = ContentID(.of(text), size: Int64(text.utf8.count))
-                try server.place(text, id)
-                return id
-            }
-            return ContentID(try store.insert(Array(text.utf8)), size: Int64(text.utf8.count))
+        let texts = (0..<count).map { "content \($0)" }
+        let contents = texts.map { ContentID(.of($0), size: Int64($0.utf8.count)) }
+        if kind.isFolder {
+            try await server.place(texts)
+        } else {
+            for text in texts { try store.insert(Array(text.utf8)) }
+            try await Transfer(remote, store: store).upload(contents)
         }
-        if !kind.isFolder { try await Transfer(remote, store: store).upload(contents) }
         let absent = (0..<count).map { ContentID(.of("absent \($0)"), size: 10) }
         let wrongSize = contents.map { ContentID($0.digest, size: $0.size + 1) }
         let before = try server.requests().count

@@ -211,17 +211,29 @@ final class RemoteServer: Sendable {
         return try Files.read(out)
     }
 
+    private var root: String { kind == .lfs ? "served/bucket.git/lfs/objects" : "served/bucket/a b" }
+
     private func place(of content: ContentID) -> FilePath {
-        let root = kind == .lfs ? "served/bucket.git/lfs/objects/" : "served/bucket/a b/"
-        return folder.path.appending(FilePath(root + content.key).components)
+        folder.path.appending(FilePath(root + "/" + content.key).components)
     }
 
     /// Puts content into the server's folder behind its back, without waiting for the disk.
-    func place(_ text: String, _ content: ContentID) throws {
-        let file = place(of: content)
-        try Files.makeDirectory(file.removingLastComponent())
-        let handle = try FileDescriptor.open(file, .writeOnly, options: .create, permissions: .ownerReadWrite)
-        _ = try handle.closeAfter { try handle.writeAll(text.utf8) }
+    func place(_ texts: [String]) async throws {
+        let program = """
+            import hashlib, os, sys
+            for text in sys.stdin.read().splitlines():
+                oid = hashlib.sha256(text.encode()).hexdigest()
+                os.makedirs(f"{oid[:2]}/{oid[2:4]}", exist_ok=True)
+                open(f"{oid[:2]}/{oid[2:4]}/{oid}", "w").write(text)
+            """
+        let place = folder.path.appending(FilePath(root).components)
+        try Files.makeDirectory(place)
+        let result = try await ChildProcess.run(
+            Self.python.string, ["-c", program], in: place, environment: [:],
+            input: Array(texts.joined(separator: "\n").utf8))
+        guard result.status == 0 else {
+            throw ProcessFailure.failed(command: "placing", status: result.status, errors: result.errors)
+        }
     }
 
     /// The requests that have gone through the proxy.
