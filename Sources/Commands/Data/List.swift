@@ -46,8 +46,31 @@ struct List: AsyncParsableCommand {
                 ])
             }
         }
+        for (dataset, pointer) in try await datasets(repository) {
+            let isPresent = try dataset.missing(pointer).isEmpty
+            if json.isOn {
+                print(DatasetCommand.json(dataset, pointer, isPresent: isPresent))
+            } else {
+                table.add([
+                    pointer.manifest.digest.short, ByteCount.format(pointer.size), isPresent ? "yes" : "no",
+                    dataset.path + "/ (\(pointer.files) files)",
+                ])
+            }
+        }
         if json.isOn { return }
         if table.isEmpty { print("No data files.") } else { table.print() }
+    }
+
+    private func datasets(_ repository: Repository) async throws -> [(Dataset, DatasetPointer)] {
+        guard !all, repository.workTree != nil else { return [] }
+        if let revision {
+            return try DatasetScan(repository).pointers(in: repository.resolve(revision)).map {
+                (try Dataset(repository, path: $0.path), $0.pointer)
+            }
+        }
+        return try await DatasetCommand(repository).select(paths).compactMap { dataset in
+            try dataset.pointer().map { (dataset, $0) }
+        }
     }
 
     private func files(_ repository: Repository) async throws -> [(path: RepositoryPath, pointer: Pointer)] {

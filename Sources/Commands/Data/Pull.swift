@@ -12,9 +12,17 @@ struct Pull: AsyncParsableCommand {
         discussion: """
               $ git ml pull
               $ git ml pull data --include '*.csv'
+              $ git ml pull data/images --include 'cat/*'    only a part of a dataset; later pulls bring the same part
+              $ git ml pull data/images --all                the whole of it again
             """)
 
     @OptionGroup var options: PathOptions
+
+    @Flag(help: "Of datasets the whole, whatever patterns an earlier pull was given.")
+    var all = false
+
+    @Flag(help: "Overwrite files of datasets that have been changed.")
+    var force = false
 
     func run() async throws {
         let repository = try Repository.current()
@@ -29,7 +37,15 @@ struct Pull: AsyncParsableCommand {
         // What did come is put in place, whatever else is missing.
         let paths = try await tree.checkOut(waiting)
         if let failure { throw failure }
-        print(paths.isEmpty ? "All data is here." : "brought \(paths.count) data file(s)")
+        let datasets = try DatasetCommand(repository)
+        let chosen = try await datasets.select(options.paths)
+        if all { for dataset in chosen { try dataset.setSelection(PathSelection()) } }
+        let results = try await datasets.checkOut(
+            chosen, include: options.patterns(options.include), exclude: options.patterns(options.exclude), force: force)
+        let isQuiet = paths.isEmpty && results.allSatisfy { $0.result.written == 0 && $0.result.removed == 0 }
+        if !paths.isEmpty { print("brought \(paths.count) data file(s)") }
+        try datasets.tell(results) { print($0) }
+        if isQuiet { print("All data is here.") }
     }
 }
 
@@ -46,14 +62,22 @@ struct Checkout: AsyncParsableCommand {
     @Argument(help: "Files and folders; all without one.")
     var paths: [String] = []
 
+    @Flag(help: "Overwrite files of datasets that have been changed.")
+    var force = false
+
     func run() async throws {
         let repository = try Repository.current()
         let tree = try WorkTreeData(repository, link: DataCommand(repository).project.data.link)
         let files = try await DataFiles(repository).inIndex(paths, in: ".")
         let waiting = try tree.waiting(files, orMissing: !paths.isEmpty)
         let done = try await tree.checkOut(waiting)
-        print(waiting.isEmpty ? "All data is in place." : "checked out \(done.count) data file(s)")
+        let datasets = try DatasetCommand(repository)
+        let results = try await datasets.checkOut(datasets.select(paths), force: force, asks: false)
+        let isQuiet = waiting.isEmpty && results.allSatisfy { $0.result.written == 0 && $0.result.removed == 0 }
+        if !waiting.isEmpty { print("checked out \(done.count) data file(s)") }
         let missing = waiting.count - done.count
         if missing > 0 { print("\(missing) stay(s) a pointer: `git ml pull` brings the content.") }
+        try datasets.tell(results) { print($0) }
+        if isQuiet { print("All data is in place.") }
     }
 }

@@ -42,8 +42,11 @@ struct Push: AsyncParsableCommand {
         let transfer = DataTransfer(repository, store: repository.contentStore, remote: data) {
             bar.advance(by: $0, of: $1)
         }
+        let datasets = DatasetTransfer(repository, remote: data) { bar.advance(by: $0, of: $1) }
         let sent =
-            dryRun ? try await transfer.lacking(new: new, old: old) : try await transfer.push(new: new, old: old)
+            dryRun
+            ? try await transfer.lacking(new: new, old: old) + datasets.lacking(new: new, old: old)
+            : try await transfer.push(new: new, old: old) + datasets.push(new: new, old: old)
         bar.finish()
         if dryRun {
             for content in sent { print("would send \(content.digest.hex) \(ByteCount.format(content.size))") }

@@ -14,7 +14,9 @@ struct Status: AsyncParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() async throws {
-        let items = try await DataStatus(Repository.current()).items()
+        let repository = try Repository.current()
+        let items = try await DataStatus(repository).items()
+        let datasets = try await DatasetCommand(repository).status()
         if json.isOn {
             for item in items {
                 print(
@@ -25,9 +27,14 @@ struct Status: AsyncParsableCommand {
                         "size": item.pointer.map { .int($0.size) } ?? .null,
                     ] as JSON)
             }
+            for line in datasets.flatMap(\.json) { print(line) }
             return
         }
-        if items.isEmpty { return print("All data is here and unchanged.") }
+        for line in datasets.flatMap(\.lines) { print(line) }
+        if items.isEmpty {
+            if datasets.allSatisfy(\.isClean) { print("All data is here and unchanged.") }
+            return
+        }
         var table = Table(["state", "size", "file"])
         for item in items {
             table.add([
