@@ -42,20 +42,8 @@ struct DataTests {
 
                         """, errors: ""))
         let lfs = try await project.sh(
-            "git commit -qm data && git lfs fsck && git lfs ls-files -s | wc -l && git ls-files -s data/sub data/empty data/link"
-        )
-        #expect(
-            lfs
-                == """
-                Git LFS fsck OK
-                5
-                100644 e69de29bb2d1d6434b8b29ae775ad8c2e48c5391 0\tdata/empty
-                120000 64233a9e67a84571c8a6b2c0e7dd7fd1a6a1bb0e 0\tdata/link
-                100755 \(try await project.sh("git rev-parse :data/sub/run.sh").trimmingTrailingSpace) 0\tdata/sub/run.sh
-
-                """.replacing(
-                    "64233a9e67a84571c8a6b2c0e7dd7fd1a6a1bb0e",
-                    with: try await project.sh("git rev-parse :data/link").trimmingTrailingSpace))
+            "git commit -qm data && git lfs fsck && git ls-files -s data/empty data/link data/sub | cut -c1-6")
+        #expect(lfs == "Git LFS fsck OK\n100644\n120000\n100755\n")
         let status = try await project.sh("sleep 1.1; git status --porcelain data")
         #expect(status == "")
     }
@@ -211,7 +199,7 @@ struct DataTests {
             if unshare -m true 2>/dev/null; then unshare -m sh full.sh 2>&1; else unshare -rm sh full.sh 2>&1; fi
             """)
         #expect(seen.contains("no space left on device") && seen.contains("status 1"))
-        #expect(!seen.contains("store/objects/incoming"))
+        #expect(!seen.split(separator: "\n").contains { $0.hasPrefix("store/") })
         let index = try await project.sh("git ls-files")
         #expect(index == "")
     }
@@ -226,9 +214,8 @@ struct DataTests {
             """, in: "")
         let tree = try await project.sh("cat data/a.bin && git ml status && git lfs ls-files", in: "tree")
         #expect(tree == "oneAll data is here and unchanged.\n\(Digest.of("one").hex.prefix(10)) * data/a.bin\n")
-        #expect(Files.exists(project.path.appending("work/shared")) == false)
-        let store = try await project.sh(
-            "find shared work/.git/../shared -name '\(Digest.of("one").hex)' 2>/dev/null | wc -l", in: "")
-        #expect(store.trimmingTrailingSpace != "0")
+        // A relative `lfs.storage` starts at git's folder, as git-lfs has it.
+        let store = try await project.sh("find work/shared/objects -name '\(Digest.of("one").hex)' | wc -l", in: "")
+        #expect(store.trimmingTrailingSpace == "1")
     }
 }
