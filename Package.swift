@@ -80,7 +80,7 @@ let package = Package(
         tests("Base"),
         tests("GitKit"),
         tests("Transport"),
-        tests("Storage"),
+        tests("Storage", "Transport"),
         tests("Pointers", "GitKit", "Storage"),
         tests("Runs", "GitKit", "Storage", "Pointers"),
         tests("Models", "GitKit", "Runs"),

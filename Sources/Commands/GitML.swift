@@ -24,7 +24,7 @@ public struct GitML: AsyncParsableCommand {
                 name: "Data:",
                 subcommands: [
                     Add.self, Status.self, List.self, Track.self, Untrack.self, Fetch.self, Checkout.self, Pull.self,
-                    Push.self, Lock.self, Unlock.self, LockList.self,
+                    Push.self, Prune.self, Fsck.self, Migrate.self, Lock.self, Unlock.self, LockList.self,
                 ]),
             CommandGroup(
                 name: "Experiments:",
@@ -87,6 +87,7 @@ extension GitML {
     private static func runDirectly() async throws -> Bool {
         switch Array(CommandLine.arguments.dropFirst()) {
         case ["--version"]: print(configuration.version)
+        case ["hook", "pre-commit"]: try Hook.PreCommit().run()
         case ["hook", "post-commit"]: Hook.PostCommit().run()
         case ["hook", "post-receive"]: Hook.PostReceive().run()
         case ["filter-process"]: try await FilterProcessCommand().run()

@@ -10,7 +10,7 @@ public struct Attributes {
         public let isLockable: Bool
     }
 
-    private static let suffix = " filter=lfs diff=lfs merge=lfs -text"
+    static let suffix = " filter=lfs diff=lfs merge=lfs -text"
     private let file: FilePath
 
     /// The attributes at the top of a work tree.
@@ -97,7 +97,7 @@ public struct Attributes {
         (try Files.readText(file) ?? "").split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     }
 
-    private static func escaped(_ pattern: String) -> String {
+    static func escaped(_ pattern: String) -> String {
         // A line ends a pattern: such names are matched by one character of any kind.
         let text = pattern.replacing(" ", with: "[[:space:]]").replacing("\n", with: "?").replacing(
             "\t", with: "[[:space:]]")

@@ -89,11 +89,14 @@ public struct FilterProcess {
         // A pointer is small: only what is larger than one is streamed.
         var head: [UInt8] = []
         var ended = false
-        while head.count <= Pointer.maximumLength, !ended {
+        while head.count <= 4 * Pointer.maximumLength, !ended {
             if case .data(let bytes) = try packets.read() { head.append(contentsOf: bytes) } else { ended = true }
         }
         if ended, head.isEmpty || (try? Pointer.parse(head, path: "")) != nil { return try answer(head) }
         do {
+            if ended, Pointer.isConflict(head) {
+                throw PointerFailure.conflict(path: String(decoding: path, as: UTF8.self))
+            }
             let content = try take(head, &ended)
             try answer(Array(Pointer(digest: content.digest, size: content.size).text.utf8))
         } catch let failure as any Failure where !(failure is FilterFailure) {

@@ -113,11 +113,17 @@ public struct CatchUp: Sendable {
         let start = max(0, (isNear ? mark?.size ?? size : size) - 64 << 10)
         let bytes = try Files.read(log, from: start)
         let seen = isNear ? Int((mark?.size ?? 0) - start) : 0
-        let before = String(decoding: bytes[..<seen], as: UTF8.self).split(separator: "\n").last
-        if let mark, isNear, mark.size == 0 || before.flatMap({ ReflogEntry($0)?.new.hex[...] }) == mark.last {
-            return String(decoding: bytes[seen...], as: UTF8.self).split(separator: "\n")
+        let end = bytes[..<seen].lastIndex { $0 != 0x0a } ?? 0
+        let begin = bytes[..<end].lastIndex(of: 0x0a).map { $0 + 1 } ?? 0
+        let before = ReflogEntry(String(decoding: bytes[begin..<max(begin, min(seen, end + 1))], as: UTF8.self)[...])
+        if let mark, isNear, mark.size == 0 || before?.new.hex[...] == mark.last {
+            return text(bytes[seen...].split(separator: 0x0a))
         }
-        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").suffix(span)
+        return text(bytes.split(separator: 0x0a).suffix(span))
+    }
+
+    private static func text(_ lines: some Sequence<ArraySlice<UInt8>>) -> [Substring] {
+        lines.map { String(decoding: $0, as: UTF8.self)[...] }
     }
 }
 

@@ -80,7 +80,7 @@ public final class ContentBatch: Sendable {
     public func link(_ file: FileDescriptor, path: FilePath) throws -> ContentID {
         let hashed = try Digest.of(file: path)
         let content = ContentID(hashed.digest, size: hashed.size)
-        if store.contains(content.digest, size: content.size) { return content }
+        if store.keeps(content.digest, size: content.size) { return content }
         let mode = Files.status(path)?.mode ?? 0o444
         guard fchmod(file.rawValue, mode_t(mode & ~0o222)) == 0 else {
             throw FileFailure("make read-only", path, Errno(rawValue: errno))
@@ -130,7 +130,7 @@ public final class ContentBatch: Sendable {
             return hasher.finish()
         }
         let content = ContentID(digest, size: Int64(count))
-        if state.withLock({ $0.seen.contains(digest) }) || store.contains(digest, size: content.size) { return content }
+        if state.withLock({ $0.seen.contains(digest) }) || store.keeps(digest, size: content.size) { return content }
         let target = next()
         try create(target) { output in _ = try output.writeAll(bytes[..<count]) }
         return try add(content, target)
@@ -210,7 +210,7 @@ public final class ContentBatch: Sendable {
         }
         var folders: Set<FilePath> = []
         for (file, content) in waiting {
-            if store.contains(content.digest, size: content.size) { continue }
+            if store.keeps(content.digest, size: content.size) { continue }
             let target = store.path(of: content.digest)
             let folder = target.removingLastComponent()
             if folders.insert(folder).inserted { try store.makeDirectory(folder) }

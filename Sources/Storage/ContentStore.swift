@@ -143,3 +143,36 @@ extension ContentStore {
         return found
     }
 }
+
+extension ContentStore {
+    /// Whether content is here, as ``contains(_:size:)``; what is here counts as new from now on, so that a prune that runs
+    /// beside leaves it alone.
+    func keeps(_ digest: Digest, size: Int64) -> Bool {
+        guard contains(digest, size: size) else { return false }
+        _ = path(of: digest).withPlatformString { utimensat(AT_FDCWD, $0, nil, 0) }
+        return contains(digest, size: size)
+    }
+
+    /// Takes content out if it is older than a time; false when it is not, or is not here.
+    public func remove(_ digest: Digest, ifOlderThan time: Timestamp) -> Bool {
+        let file = path(of: digest)
+        guard let status = Files.status(file), status.modified < time else { return false }
+        Files.remove(file)
+        return true
+    }
+
+    /// Whether the bytes are what their name says; nil when there are none.
+    public func isWhole(_ digest: Digest) throws -> Bool? {
+        let file = path(of: digest)
+        guard Files.exists(file) else { return nil }
+        return try Digest.of(file: file).digest == digest
+    }
+
+    /// Puts damaged content aside, in `bad` beside the store, and returns where it lies now.
+    public func quarantine(_ digest: Digest) throws -> FilePath {
+        let target = root.removingLastComponent().appending("bad").appending(digest.hex)
+        try makeDirectory(target.removingLastComponent())
+        try Files.rename(path(of: digest), to: target)
+        return target
+    }
+}

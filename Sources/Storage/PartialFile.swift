@@ -48,11 +48,14 @@ final class PartialFile: Sendable {
         guard ftruncate(file.rawValue, 0) == 0 else { throw FileFailure("write", path, Errno(rawValue: errno)) }
     }
 
-    /// Flushes it and gives it its final name.
-    func place(at target: FilePath) throws {
+    func flush() throws {
         guard fsync(file.rawValue) == 0 else { throw FileFailure("flush", path, Errno(rawValue: errno)) }
-        try Files.makeDirectory(target.removingLastComponent())
-        try Files.rename(path, to: target)
-        Files.flush(target.removingLastComponent())
+    }
+
+    /// Flushes all that was written to the same file system; false where that cannot be done.
+    func flushFileSystem() -> Bool {
+        // Linux only, and not in the C library that Swift sees.
+        guard let symbol = dlsym(nil, "syncfs") else { return false }
+        return unsafeBitCast(symbol, to: (@convention(c) (Int32) -> Int32).self)(file.rawValue) == 0
     }
 }

@@ -41,11 +41,22 @@ public struct Transfer: Sendable {
     public func download(_ contents: [ContentID]) async throws {
         let absent = contents.filter { !store.contains($0.digest, size: $0.size) }
         let total = absent.reduce(0) { $0 + $1.size }
-        try await each(absent) { content in try await bring(content) { progress($0, total) } }
+        if absent.count > 1 { remote.announce(absent) }
+        let placement = Placement()
+        do {
+            try await each(absent) { content in try await bring(content, placement) { progress($0, total) } }
+        } catch {
+            // What has come whole is kept.
+            try? placement.flush()
+            throw error
+        }
+        try placement.flush()
     }
 
-    private func bring(_ content: ContentID, _ progress: @escaping @Sendable (Int64) -> Void) async throws {
-        guard let part = try await hold(content) else { return progress(content.size) }
+    private func bring(
+        _ content: ContentID, _ placement: Placement, _ progress: @escaping @Sendable (Int64) -> Void
+    ) async throws {
+        guard let part = try await hold(content, placement) else { return progress(content.size) }
         // What an earlier download left may have been bad, and a passing fault may spoil bytes once: two fresh starts.
         var starts = part.size == 0 ? 1 : 0
         progress(part.size)
@@ -54,7 +65,7 @@ public struct Transfer: Sendable {
                 try await remote.download(content, to: part.path, progress: progress)
             }
             if try Digest.of(file: part.path) == (content.digest, content.size) {
-                return try part.place(at: store.path(of: content.digest))
+                return try placement.add(part, at: store.path(of: content.digest))
             }
             progress(-part.size)
             try part.empty()
@@ -67,7 +78,7 @@ public struct Transfer: Sendable {
     }
 
     /// The partial file, once no other process has it; nil when another has brought the content meanwhile.
-    private func hold(_ content: ContentID) async throws -> PartialFile? {
+    private func hold(_ content: ContentID, _ placement: Placement) async throws -> PartialFile? {
         let path = store.root.appending("incoming").appending("\(content.digest.hex).part")
         while true {
             if store.contains(content.digest, size: content.size) { return nil }
@@ -76,6 +87,8 @@ public struct Transfer: Sendable {
                 Files.remove(path)
                 return nil
             }
+            // The other may be waiting for one of ours.
+            try placement.flush()
             try await Task.sleep(for: .milliseconds(100))
         }
     }

@@ -63,8 +63,8 @@ final class HTTPExchange: @unchecked Sendable {
             return false
         }
         var headers = request.headers
-        // A caller that has to sign it has set it already.
-        if let range = sink?.range, headers["Range"] == nil { headers["Range"] = range }
+        // Azure's own name for it, which is part of what is signed, does the same.
+        if let range = sink?.range, headers["x-ms-range"] == nil { headers["Range"] = range }
         handle = start(session, headers.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" })
         if handle == nil { finish(.failure(failure("libcurl has no memory for it", .local))) }
         return handle != nil

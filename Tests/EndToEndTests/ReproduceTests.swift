@@ -156,6 +156,35 @@ struct ReproduceTests {
 
     // MARK: commands
 
+    @Test func `a command of a folder below the top is repeated there`() async throws {
+        try await project.sh(
+            """
+            mkdir -p sub/deep; echo 'print(open("here").read())' > sub/deep/t.py; echo here > sub/deep/here
+            git add . && git commit -qm below; cd sub/deep; git ml run --name below -- python3 t.py
+            """)
+        let (status, report) = try await reproduce("below")
+        #expect(status == 0, "\(report)")
+        #expect(report["verdict"]?.string == "reproduced")
+        #expect(try await run("below")["environment"]?["folder"]?.string == "sub/deep")
+    }
+
+    @Test func `submodules are checked out from the person's own clones of them, and nothing is set up there`()
+        async throws
+    {
+        try await project.sh(
+            """
+            git init -q ../part; (cd ../part; echo 1 > v; git add .; git commit -qm v)
+            git -c protocol.file.allow=always submodule --quiet add "$PWD/../part" libs/part && git commit -qm part
+            (cd libs/part; echo 2 > v; git commit -qam 'pushed nowhere'); git commit -qam 'newer part'
+            git ml run --name with-part -- sh -c 'test "$(cat libs/part/v)" = 2 && mkdir -p models && printf %s 2 > models/m.bin'
+            cp .git/config ../config
+            """)
+        let (status, report) = try await reproduce("with-part")
+        #expect(status == 0, "\(report)")
+        #expect(report["verdict"]?.string == "reproduced")
+        try await project.sh("cmp .git/config ../config; test -z \"$(git status --porcelain libs)\"")
+    }
+
     @Test func `a run without a command asks for one`() async throws {
         try await project.sh("echo 'lr: 0.3' > params.yaml && git add . && git commit -qm 'by hand'")
         let seen = try await project.ml("reproduce", "HEAD")

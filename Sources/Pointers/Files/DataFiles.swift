@@ -21,7 +21,10 @@ public struct DataFiles: Sendable {
 
     /// Those in the index; `paths` are as git's commands take them, relative to `folder`; none: all.
     public func inIndex(_ paths: [String] = [], in folder: FilePath? = nil) async throws -> [DataFile] {
-        let git = folder.map { Git(in: $0) } ?? repository.git
+        try await inIndex(of: folder.map { Git(in: $0) } ?? repository.git, paths)
+    }
+
+    func inIndex(of git: Git, _ paths: [String] = []) async throws -> [DataFile] {
         // mode SP id SP stage TAB path NUL
         let output = try await git.bytes(["ls-files", "-s", "-z", "--full-name", "--"] + paths)
         return try parse(output) { words in words.count == 3 && words[2] == "0" ? words[1] : nil }

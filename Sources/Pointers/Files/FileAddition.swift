@@ -232,9 +232,12 @@ public struct FileAddition: Sendable {
             guard let before = FileStat(descriptor: handle.rawValue), before.isFile else {
                 throw StorageFailure.changing(file.string)
             }
-            if before.size <= Int64(Pointer.maximumLength) {
+            if before.size <= 4 * Int64(Pointer.maximumLength) {
                 let bytes = try Files.read(file) ?? []
                 let isPointer = bytes.isEmpty || (try? Pointer.parse(bytes, path: "")) != nil
+                if Pointer.isConflict(bytes) {
+                    throw PointerFailure.conflict(path: String(decoding: path, as: UTF8.self))
+                }
                 if isPointer, bytes.count == before.size { return (bytes, nil, before) }
             }
             let content: ContentID

@@ -62,7 +62,7 @@ public struct Execution: Sendable {
         try journal.begin(record, owner: ProcessIdentity(getpid()))
         let files = try WorkFiles(
             repository, settings: settings, modelPaths: modelPaths,
-            others: settings.metrics.filter { !$0.contains("*") } + [DVCLive.folderName])
+            others: settings.metricFiles.map(\.path).filter { !$0.contains("*") } + [DVCLive.folderName])
         let before = try files.state()
         let outcome: Supervisor.Outcome
         do {
@@ -114,6 +114,10 @@ public struct Execution: Sendable {
         record.parent = environmentValue("GIT_ML_RUN").flatMap { FilePath($0).lastComponent?.string }
         record.environment = try MachineInfo.environment(
             of: snapshot.code, in: repository, gpus: MachineInfo.gpuNames(), variables: order.environment)
+        if let folder = Self.folder(order.directory ?? Files.currentDirectory(), below: workTree) {
+            record.environment = .object(
+                (record.environment.members ?? []) + [JSON.Member(Self.folderKey, .string(folder))])
+        }
         for path in settings.params where !path.contains("*") {
             guard let bytes = try Files.read(workTree.appending(FilePath(path).components)) else { continue }
             record.params.merge(ValueFile.params(try ValueFile.read(bytes, path: path))) { $1 }
@@ -124,6 +128,15 @@ public struct Execution: Sendable {
             return RunItem(path: path, digest: pointer.digest, size: pointer.size, role: .data)
         }
         return record
+    }
+
+    /// In a run's environment: the folder below the top of the work tree that the command ran in.
+    static let folderKey = "folder"
+
+    /// The path from the top of the work tree; nil at the top, and outside.
+    private static func folder(_ directory: FilePath?, below workTree: FilePath) -> String? {
+        guard var path = directory, path.removePrefix(workTree), !path.isEmpty else { return nil }
+        return path.string
     }
 
     // MARK: While it runs
@@ -170,9 +183,12 @@ public struct Execution: Sendable {
             let file = workTree.appending(FilePath(path).components)
             do {
                 if path.hasPrefix(DVCLive.folderName + "/"), files.role(of: path) == nil { continue }
-                if settings.metrics.contains(path), let bytes = try Files.read(file) {
+                let prefixes = settings.metricFiles.filter { $0.path == path }.map(\.prefix)
+                if !prefixes.isEmpty, let bytes = try Files.read(file) {
                     for (key, value) in ValueFile.metrics(try ValueFile.read(bytes, path: path)) {
-                        closing.series[key] = [MetricPoint(step: 0, time: now, value: value)]
+                        for prefix in prefixes {
+                            closing.series[prefix + key] = [MetricPoint(step: 0, time: now, value: value)]
+                        }
                     }
                 } else if let role = files.role(of: path) {
                     let content = try keep(file, isTracked: files.isTracked(path))

@@ -103,7 +103,8 @@ public struct Reproduction: Sendable {
         order.name = "reproduce-\(run.name ?? String(run.id.prefix(12)))"
         order.experiment = run.experiment
         order.output = wish.output
-        order.directory = top
+        let folder = try folder(below: top)
+        order.directory = folder
         order.params = try changedParams(below: top)
         if wish.rebuildsEnvironment {
             let version = run.environment["python"]?.string
@@ -111,7 +112,7 @@ public struct Reproduction: Sendable {
             order.environment = environment.variables
             order.command = environment.command(command)
         } else {
-            order.command = ownProgram(command, below: top, say)
+            order.command = ownProgram(command, below: folder, say)
         }
         let now = try MachineInfo.environment(
             of: run.commit, in: owner, gpus: MachineInfo.gpuNames(), variables: order.environment)
@@ -122,6 +123,15 @@ public struct Reproduction: Sendable {
         } catch let failure as any Failure {
             report.reasons.append("\(failure)")
         }
+    }
+
+    /// Where the command ran: the top of the work tree, or a folder below it.
+    private func folder(below top: FilePath) throws -> FilePath {
+        let path = FilePath(run.environment[Execution.folderKey]?.string ?? "")
+        guard !path.isAbsolute, !path.components.contains(where: { $0.kind != .regular }) else { return top }
+        let folder = top.appending(path.components)
+        try Files.makeDirectory(folder)
+        return folder
     }
 
     /// The recorded parameters that the files of the code do not have.
@@ -139,10 +149,11 @@ public struct Reproduction: Sendable {
     }
 
     /// A program of the user's own work tree that git does not keep, such as `.venv/bin/python`, is run from there.
-    private func ownProgram(_ command: [String], below top: FilePath, _ say: (String) -> Void) -> [String] {
+    private func ownProgram(_ command: [String], below folder: FilePath, _ say: (String) -> Void) -> [String] {
+        let place = FilePath(run.environment[Execution.folderKey]?.string ?? "").components
         guard let name = command.first, name.contains("/"), !name.hasPrefix("/"),
-            !Files.exists(top.appending(FilePath(name).components)),
-            let own = owner.workTree?.appending(FilePath(name).components), Files.exists(own)
+            !Files.exists(folder.appending(FilePath(name).components)),
+            let own = owner.workTree?.appending(place).appending(FilePath(name).components), Files.exists(own)
         else { return command }
         say("\(name) is not part of the code: \(own) is used")
         return [own.string] + command.dropFirst()

@@ -125,7 +125,7 @@ public struct ReproductionReport: Sendable {
 
     /// What differs of the machine; what nobody recorded is left out, and `3.11` says nothing against `3.11.7`.
     static func differences(_ old: JSON, _ new: JSON) -> [Difference] {
-        (old.members ?? []).compactMap { member in
+        (old.members ?? []).filter { $0.key != Execution.folderKey }.compactMap { member in
             let now = new[member.key] ?? .null
             guard member.value != .null, member.value != now else { return nil }
             if let a = member.value.string, let b = now.string, "\(a).".hasPrefix("\(b).") || "\(b).".hasPrefix("\(a).")

@@ -20,11 +20,35 @@ public struct ScratchWorktree: ~Copyable {
             // The whole commit, also where the person's own work tree is a part of it.
             let settings = ["-c", "core.hooksPath=/dev/null", "-c", "core.sparseCheckout=false"]
             try await git(owner).run(settings + ["worktree", "add", "--quiet", "--detach", path.string, commit.hex])
+            if Files.exists(path.appending(".gitmodules")) { try await checkOutSubmodules(path, of: owner) }
         } catch {
             await worktree.remove()
             throw error
         }
         return worktree
+    }
+
+    /// From the person's own copies of the submodules where they have them, else from where `.gitmodules` says.
+    private static func checkOutSubmodules(_ path: FilePath, of owner: Repository) async throws {
+        let git = Git(in: path)
+        let list = try await git.run([
+            "config", "--file", ".gitmodules", "--null", "--get-regexp", #"^submodule\..*\.path$"#,
+        ])
+        for entry in list.split(separator: "\0") {
+            let parts = entry.split(separator: "\n", maxSplits: 1)
+            guard parts.count == 2 else { continue }
+            let section = String(parts[0].dropLast(".path".count))
+            let name = FilePath(String(section.dropFirst("submodule.".count)))
+            let own = owner.commonDirectory.appending("modules").appending(name.components)
+            let isOwn = !name.components.contains { $0.kind != .regular } && Files.exists(own.appending("HEAD"))
+            // A submodule's own clone may have commits that were pushed nowhere yet.
+            let settings = isOwn ? ["-c", "\(section).url=\(own)", "-c", "protocol.file.allow=always"] : []
+            let isKnown = try owner.setting(section + ".url") != nil
+            try await git.run(
+                settings + ["submodule", "--quiet", "update", "--init", "--recursive", "--", String(parts[1])])
+            // What was not set up in the person's clone is not set up there now.
+            if !isKnown { _ = try? await git.run(["config", "--remove-section", section]) }
+        }
     }
 
     private init(owner: Repository, path: FilePath, lock: consuming FileLock) {

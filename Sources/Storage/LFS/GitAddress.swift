@@ -75,7 +75,8 @@ struct GitAddress: Hashable, Sendable {
         let base = "\(scheme)://\(hostAndPort)"
         if reference.hasPrefix("/") { return GitAddress(base + reference) }
         if reference.hasPrefix("?") { return GitAddress(base + path + reference) }
-        if let colon = reference.firstIndex(of: ":"), !reference[..<colon].contains("/") { return nil }  // file:x, data:x
+        // `file:x` and `data:x` are no paths.
+        if let colon = reference.firstIndex(of: ":"), !reference[..<colon].contains("/") { return nil }
         let folder = path.lastIndex(of: "/").map { path[...$0] } ?? "/"
         return GitAddress(base + folder + reference)
     }

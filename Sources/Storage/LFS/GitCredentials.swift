@@ -30,7 +30,8 @@ final class GitCredentials: Sendable {
 
     private let git: Git
     private let netrc: FilePath?
-    private let state = Mutex(State())
+    /// One for the process: a push speaks to one host for the locks and for the bytes.
+    private static let state = Mutex(State())
 
     init(git: @escaping Git, netrc: FilePath? = environmentValue("HOME").map { FilePath($0).appending(".netrc") }) {
         self.git = git
@@ -40,7 +41,7 @@ final class GitCredentials: Sendable {
     /// The credential for an address; many that ask at once wait for one answer.
     func fill(_ address: GitAddress, challenge: String?) async throws -> Credential {
         let key = Self.key(address)
-        let task = state.withLock { state -> Task<Credential, any Error> in
+        let task = Self.state.withLock { state -> Task<Credential, any Error> in
             if let known = state.known[key] { return Task { known } }
             if let task = state.asking[key] { return task }
             let mayUseNetrc = !state.refusedByNetrc.contains(key)
@@ -50,20 +51,20 @@ final class GitCredentials: Sendable {
         }
         do {
             let credential = try await task.value
-            state.withLock {
+            Self.state.withLock {
                 $0.known[key] = credential
                 $0.asking[key] = nil
             }
             return credential
         } catch {
-            state.withLock { $0.asking[key] = nil }
+            Self.state.withLock { $0.asking[key] = nil }
             throw error
         }
     }
 
     /// The server has taken it.
     func approve(_ address: GitAddress, _ credential: Credential) async {
-        let isNew = state.withLock { $0.isApproved.insert(Self.key(address)).inserted }
+        let isNew = Self.state.withLock { $0.isApproved.insert(Self.key(address)).inserted }
         guard isNew, credential.isFromHelper else { return }
         _ = try? await git(["credential", "approve"], Self.request(address, credential))
     }
@@ -71,7 +72,7 @@ final class GitCredentials: Sendable {
     /// The server has refused it.
     func reject(_ address: GitAddress, _ credential: Credential) async {
         let key = Self.key(address)
-        let wasKnown = state.withLock { state -> Bool in
+        let wasKnown = Self.state.withLock { state -> Bool in
             guard state.known[key] == credential else { return false }
             state.known[key] = nil
             state.isApproved.remove(key)
@@ -128,7 +129,9 @@ final class GitCredentials: Sendable {
 
 /// `~/.netrc`: `machine`, `login` and `password`.
 enum Netrc {
-    /// The entry of a host, of a user when one is named. `default` is for no host in particular and says nothing here.
+    /// The entry of a host, of a user when one is named.
+    ///
+    /// `default` is for no host in particular and says nothing here.
     static func entry(host: String, user: String?, in text: String) -> (login: String, password: String)? {
         var words: [Substring] = []
         for line in text.split(separator: "\n") {

@@ -17,8 +17,6 @@ final class LFSClient: Sendable {
     private struct State {
         /// Whether the server has asked for credentials.
         var wantsCredentials: Bool?
-        var token: SSHToken?
-        var isAskingSSH: Task<SSHToken, any Error>?
         /// Where the server itself answered from.
         var peer: String?
     }
@@ -61,7 +59,7 @@ final class LFSClient: Sendable {
             for (name, value) in token?.headers ?? [:] { request.headers[name] = value }
             let answer = try await send(request, to: url, isAuthenticated: false, isOwn: true)
             if answer.status == 401, token != nil, mayRenew {
-                state.withLock { $0.token = nil }
+                endpoint.ssh.map { SSHToken.forget($0, direction) }
                 continue
             }
             return try Self.json(answer, url)
@@ -100,19 +98,7 @@ final class LFSClient: Sendable {
 
     private func token() async throws -> SSHToken? {
         guard let account = endpoint.ssh else { return nil }
-        let task = state.withLock { state -> Task<SSHToken, any Error> in
-            if let token = state.token, !token.isExpired { return Task { token } }
-            if let task = state.isAskingSSH { return task }
-            let task = Task { [context, direction] in try await SSHToken.ask(account, direction, context.settings) }
-            state.isAskingSSH = task
-            return task
-        }
-        let result = await task.result
-        state.withLock { state in
-            state.token = try? result.get()
-            state.isAskingSSH = nil
-        }
-        return try result.get()
+        return try await SSHToken.find(account, direction, context.settings)
     }
 
     // MARK: Any request
@@ -204,7 +190,7 @@ final class LFSClient: Sendable {
 
     // MARK: Settings and credentials
 
-    /// `http.extraHeader` and the like. Headers for any host go only to hosts that the user's own settings name.
+    /// Adds `http.extraHeader` and the like; headers for any host go only to hosts that the user's own settings name.
     private func addSettings(_ request: inout HTTPRequest, _ address: GitAddress) {
         let extra = context.settings.values("http", "extraheader", for: address)
         if extra.isForAddress || isUsersOwn(address) {

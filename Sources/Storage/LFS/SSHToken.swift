@@ -1,4 +1,5 @@
 internal import Base
+internal import Synchronization
 internal import SystemPackage
 
 /// What `git-lfs-authenticate` says at an ssh account: where the LFS server is, and headers that open it.
@@ -9,6 +10,40 @@ struct SSHToken: Sendable, Equatable {
     var expires: Timestamp?
 
     var isExpired: Bool { expires.map { Timestamp.now().advanced(bySeconds: 5) >= $0 } ?? false }
+
+    private struct Key: Hashable {
+        let account: SSHAccount
+        let direction: TransferDirection
+    }
+
+    /// The answers of this process, and those that are still to come.
+    private static let known = Mutex<[Key: Task<SSHToken, any Error>]>([:])
+
+    /// The token of an account, asked for when there is none that holds; many that ask at once get one answer.
+    static func find(
+        _ account: SSHAccount, _ direction: TransferDirection, _ settings: LFSSettings
+    ) async throws -> SSHToken {
+        let key = Key(account: account, direction: direction)
+        for _ in 0..<2 {
+            let task = known.withLock { known in
+                let task = known[key] ?? Task { try await ask(account, direction, settings) }
+                known[key] = task
+                return task
+            }
+            switch await task.result {
+            case .success(let token) where !token.isExpired: return token
+            case .success: forget(account, direction)
+            case .failure(let error):
+                forget(account, direction)
+                throw error
+            }
+        }
+        return try await ask(account, direction, settings)
+    }
+
+    static func forget(_ account: SSHAccount, _ direction: TransferDirection) {
+        known.withLock { $0[Key(account: account, direction: direction)] = nil }
+    }
 
     /// Asks; an account without that command gives an empty token, so that the guessed address is tried.
     static func ask(_ account: SSHAccount, _ direction: TransferDirection, _ settings: LFSSettings) async throws

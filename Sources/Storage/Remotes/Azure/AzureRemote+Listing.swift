@@ -10,24 +10,25 @@ extension AzureRemote {
     public func present(_ contents: [ContentID], for direction: TransferDirection) async throws -> Set<ContentID> {
         let wanted = Set(contents)
         if wanted.count <= Self.few { return try await each(Array(wanted)) { try await ask($0) } }
-        let byKey = Dictionary(wanted.map { (key($0), $0) }) { first, _ in first }
         let first = try await page(prefix, marker: nil)
-        if first.next == nil { return Set(first.entries.compactMap { Self.match($0, byKey) }) }
+        if first.next == nil { return Set(first.entries.compactMap { match($0, wanted) }) }
         let heads = Set(wanted.map { String($0.key.prefix(3)) })
         return try await each(Array(heads)) { head in
             var found: [ContentID] = []
             var marker: String?
             repeat {
                 let page = try await page(prefix + head, marker: marker)
-                found += page.entries.compactMap { Self.match($0, byKey) }
+                found += page.entries.compactMap { match($0, wanted) }
                 marker = page.next
             } while marker != nil
             return found
         }
     }
 
-    private static func match(_ entry: (key: String, size: Int64), _ byKey: [String: ContentID]) -> ContentID? {
-        byKey[entry.key].flatMap { $0.size == entry.size ? $0 : nil }
+    private func match(_ entry: (key: String, size: Int64), _ wanted: Set<ContentID>) -> ContentID? {
+        guard let digest = Digest(entry.key.suffix(64)) else { return nil }
+        let content = ContentID(digest, size: entry.size)
+        return entry.key == key(content) && wanted.contains(content) ? content : nil
     }
 
     private func each<T: Sendable>(

@@ -68,7 +68,7 @@ public struct AzureRemote: ObjectRemote {
             // The range that continues a file is part of what is signed.
             if case .file(let file, let whole) = call.sink, let size = Files.status(file)?.size, 0 < size, size <= whole
             {
-                headers["Range"] = "bytes=\(size)-"
+                headers["x-ms-range"] = "bytes=\(size)-"
             }
             headers = signature.sign(
                 call.method, path: path, query: query, headers: headers, length: call.length)
