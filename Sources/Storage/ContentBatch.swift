@@ -208,16 +208,25 @@ public final class ContentBatch: Sendable {
         } else {
             for (file, _) in waiting { try flush(file) }
         }
+        // Two threads in one folder wait for each other: each takes what begins with the same digits.
+        let groups = Array(Dictionary(grouping: waiting) { $0.content.digest.hex.prefix(2) }.values)
+        try Threads.forEach(groups.count, width: 4) { [store] in
+            try Self.place(groups[$0], in: store, isDurable: waiting.count < Self.syncFrom)
+        }
+    }
+
+    private static func place(
+        _ items: [(file: FilePath, content: ContentID)], in store: ContentStore, isDurable: Bool
+    ) throws {
         var folders: Set<FilePath> = []
-        for (file, content) in waiting {
-            if store.keeps(content.digest, size: content.size) { continue }
+        for (file, content) in items where !store.keeps(content.digest, size: content.size) {
             let target = store.path(of: content.digest)
             let folder = target.removingLastComponent()
             if folders.insert(folder).inserted { try store.makeDirectory(folder) }
             store.share(file, 0o060)
             try Files.rename(file, to: target)
         }
-        if folders.count < Self.syncFrom { for folder in folders { Files.flush(folder) } }
+        if isDurable { for folder in folders { Files.flush(folder) } }
     }
 
     private func flush(_ file: FilePath) throws {
