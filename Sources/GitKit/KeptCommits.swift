@@ -29,9 +29,11 @@ public struct KeptCommits: Sendable {
         }
     }
 
-    /// Unites the chain with one that was fetched.
+    /// Unites the chain with one that was fetched; what was kept for purged runs stays out.
     public func merge(_ other: ObjectID) throws {
+        let purged = try PurgedRuns(repository).code
         try repository.move(Self.ref) { head in
+            guard let other = try without(purged, other) else { return nil }
             guard let head else { return other }
             if try repository.isAncestor(other, of: head) { return nil }
             if try repository.isAncestor(head, of: other) { return other }
@@ -39,11 +41,41 @@ public struct KeptCommits: Sendable {
         }
     }
 
+    /// Takes commits out of the chain: the others are kept by a new one.
+    func drop(_ commits: Set<ObjectID>) throws {
+        if commits.isEmpty { return }
+        try repository.move(Self.ref) { head in
+            guard let head else { return nil }
+            // A ref is never deleted: other clones would bring the old chain back.
+            return try without(commits, head) ?? link([], message: "snapshots: none\n")
+        }
+    }
+
+    /// A chain that keeps the same without some commits; the same one where it keeps none of them, nil when nothing is left.
+    ///
+    /// The new chain depends only on what it keeps.
+    private func without(_ commits: Set<ObjectID>, _ chain: ObjectID) throws -> ObjectID? {
+        if commits.isEmpty { return chain }
+        let kept = try Set(self.kept(by: chain))
+        if kept.isDisjoint(with: commits) { return chain }
+        return try repository.withoutFlushing {
+            var new: ObjectID?
+            for commit in kept.subtracting(commits).sorted() {
+                new = try link([new, commit].compactMap { $0 }, message: "keep \(commit)\n")
+            }
+            return new
+        }
+    }
+
     /// The commits kept last, newest first.
     public func recent(_ count: Int) throws -> [ObjectID] {
+        try repository.ref(Self.ref).map { try kept(by: $0, atMost: count) } ?? []
+    }
+
+    func kept(by chain: ObjectID, atMost count: Int = .max) throws -> [ObjectID] {
         var kept: [ObjectID] = []
         var seen: Set<ObjectID> = []
-        var waiting = try [repository.ref(Self.ref)].compactMap { $0 }
+        var waiting = [chain]
         while kept.count < count, !waiting.isEmpty {
             let link = try repository.commit(waiting.removeFirst())
             guard seen.insert(link.id).inserted else { continue }

@@ -21,7 +21,8 @@ public struct NotesGuard: Sendable {
         guard isNotes || ref == KeptCommits.ref || ref == ContentList.ref, let old else { return }
         guard let new else { throw Refusal(description: "\(ref) holds recorded runs and is not deleted") }
         let isGrown = try repository.isAncestor(old, of: new)
-        if ref == KeptCommits.ref || ref == ContentList.ref {
+        if ref == KeptCommits.ref { return try checkKept(from: old, to: new, isGrown) }
+        if ref == ContentList.ref {
             if !isGrown { throw Refusal(description: "\(ref) would lose what it holds: the push is no fast-forward") }
             return
         }
@@ -34,6 +35,20 @@ public struct NotesGuard: Sendable {
         }
         if try !Notes(ref, in: repository).holds(new, all: old, except: purged) {
             throw Refusal(description: "\(ref) would lose lines of recorded runs")
+        }
+    }
+
+    /// The chain of kept commits may be made anew without those that were kept for purged runs, and must then have all others.
+    private func checkKept(from old: ObjectID, to new: ObjectID, _ isGrown: Bool) throws {
+        let purged = try PurgedRuns(repository).code
+        if isGrown, purged.isEmpty { return }
+        let chain = KeptCommits(repository)
+        let kept = try Set(chain.kept(by: new))
+        if !kept.isDisjoint(with: purged) {
+            throw Refusal(description: "\(KeptCommits.ref) would bring back the code of runs that were purged")
+        }
+        if try !isGrown && !Set(chain.kept(by: old)).subtracting(purged).isSubset(of: kept) {
+            throw Refusal(description: "\(KeptCommits.ref) would lose what it holds: the push is no fast-forward")
         }
     }
 }

@@ -71,6 +71,7 @@ extension NotesSync {
         let purged = try PurgedRuns(repository, at: head)
         for kind in ["runs", "registry"] { try Notes("refs/notes/ml/\(kind)", in: repository).drop(purged) }
         try ContentList(repository).remove(purged.contents)
+        try KeptCommits(repository).drop(purged.code)
         // git remembers where a ref stood before: that must not keep the runs either.
         for ref in try repository.refs(below: Self.notesPrefix).map(\.name) + [
             "refs/notes/ml/runs", "refs/notes/ml/registry",

@@ -3,7 +3,7 @@ internal import Base
 /// The runs that were purged for good: their lines are dropped wherever they turn up.
 ///
 /// A line of `refs/notes/ml/purged` names a run, the commits by which it first came into a notes history (`first`), so that
-/// a history that holds it is recognised, and the contents that went with it.
+/// a history that holds it is recognised, the contents that went with it, and the kept commits that only it stood on (`code`).
 public struct PurgedRuns: Sendable {
     public static let ref = "refs/notes/ml/purged"
 
@@ -13,6 +13,8 @@ public struct PurgedRuns: Sendable {
     public private(set) var runs: Set<String> = []
     /// Hex digits of the contents.
     public private(set) var contents: Set<String> = []
+    /// Commits that were kept for these runs only.
+    public private(set) var code: Set<ObjectID> = []
     private var first: Set<ObjectID> = []
     private var keys: Set<[UInt8]> = []
 
@@ -32,6 +34,7 @@ public struct PurgedRuns: Sendable {
         runs.insert(run)
         keys.insert(Array(run.utf8))
         first.formUnion(json["first"]?.array?.compactMap { $0.string.flatMap { ObjectID($0) } } ?? [])
+        code.formUnion(json["code"]?.array?.compactMap { $0.string.flatMap { ObjectID($0) } } ?? [])
         contents.formUnion(json["content"]?.array?.compactMap { $0.string.flatMap { Digest($0)?.hex } } ?? [])
     }
 

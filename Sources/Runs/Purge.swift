@@ -13,6 +13,8 @@ public struct Purge: Sendable {
         public var lines = 0
         /// Contents that no other run names, in hex.
         public var contents: [String] = []
+        /// Commits that were kept only for these runs.
+        public var code: [ObjectID] = []
         fileprivate var first: [ObjectID] = []
     }
 
@@ -51,6 +53,13 @@ public struct Purge: Sendable {
             return try list.map { try repository.entry(ContentList.path(digest.hex), in: $0) != nil } ?? false
         }.map(\.hex).sorted()
         plan.first = try firstCommits(of: ids, on: places)
+        let snapshots = Set(try KeptCommits(repository).recent(.max))
+        plan.code = try places.filter { place in
+            guard snapshots.contains(place) else { return false }
+            return try log.notes.lines(on: place).allSatisfy { line in
+                (try? JSON.parse(line))?["run"]?.string.map { ids.contains($0) } ?? false
+            }
+        }.sorted()
         return plan
     }
 
@@ -65,6 +74,7 @@ public struct Purge: Sendable {
                     JSON.Member("ev", .string("purge")), JSON.Member("by", .string(user)),
                     JSON.Member("first", .array(plan.first.map { .string($0.hex) })),
                     JSON.Member("content", .array(plan.contents.map { .string("sha256:" + $0) })),
+                    JSON.Member("code", .array(plan.code.map { .string($0.hex) })),
                 ]).description)
         }
         try Notes(PurgedRuns.ref, in: repository).add(

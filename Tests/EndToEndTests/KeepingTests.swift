@@ -240,6 +240,35 @@ struct KeepingTests {
         #expect(try await count(project, "a") == 2)
     }
 
+    @Test func `the uncommitted code of a purged run goes too, and that of others stays`() async throws {
+        let project = try await team()
+        try await project.sh(
+            """
+            echo 1 > t.py; git add .; git commit -qm t
+            echo 'PLANTED = 1' > t.py; git ml run --name bad -- true
+            echo 'KEPT = 1' > t.py; git ml run --name good -- true
+            git checkout -q t.py; git push -q
+            (cd ../a; git ml sync; echo 'OTHER = 1' > u.py; git ml run --name other -- true; git ml sync; rm u.py)
+            git ml purge bad --yes
+            for r in work a b work a b; do (cd ../$r; git ml sync); done
+            """)
+        try await project.sh(
+            """
+            for r in work a b remote.git; do
+              git -C $r reflog expire --expire=all --all; git -C $r gc -q --prune=now
+              git -C $r rev-list --objects --all | cut -d' ' -f1 | git -C $r cat-file --batch > $r.all
+              ! grep -aq PLANTED $r.all
+              grep -aq KEPT $r.all
+              grep -aq OTHER $r.all
+            done
+            """, in: "")
+        #expect(try await heads(project, "work", "a", "b", "remote.git", ref: "refs/ml/snapshots").count == 1)
+        // An old chain that somebody still has is not taken.
+        let old = try await project.sandbox.run(
+            "/bin/sh", ["-c", "git push --no-verify -f origin HEAD:refs/ml/snapshots"], in: "work")
+        #expect(old.status != 0 && old.errors.contains("would lose what it holds"), "\(old.errors)")
+    }
+
     @Test func `amend, rebase and fixup carry runs over, and their old code stays`() async throws {
         let project = try await team()
         try await project.sh(
