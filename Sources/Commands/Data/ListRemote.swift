@@ -1,0 +1,51 @@
+internal import ArgumentParser
+internal import Base
+internal import GitKit
+internal import Pointers
+internal import SystemPackage
+
+/// `git ml ls URL [PATH]`: what data another repository has.
+struct ListRemote {
+    let url: String
+    let path: String?
+    let revision: String?
+    let json: Bool
+
+    func run() async throws {
+        let address = try OriginAddress(url, from: Files.currentDirectory() ?? "/")
+        let other = try await OtherRepository.open(address, revision: revision, smallBlobs: true)
+        let selection = try await other.select(path ?? "")
+        let rows = selection.entries.compactMap { entry in
+            entry.pointer.map { (name: name(entry, selection), pointer: $0) }
+        }
+        var present: Set<Pointer>?
+        do { present = try await other.present(rows.map(\.pointer)) } catch let failure as any Failure {
+            Terminal.error("git-ml: cannot tell what content is there: \(Terminal.safe(failure.description))")
+        }
+        if json {
+            for row in rows {
+                print(
+                    JSON.object([
+                        .init("path", .string(row.name)), .init("kind", "file"),
+                        .init("oid", .string(row.pointer.digest.description)), .init("size", .int(row.pointer.size)),
+                        .init("present", present.map { .bool($0.contains(row.pointer)) } ?? .null),
+                    ]))
+            }
+        } else if rows.isEmpty {
+            print("No data there.")
+        } else {
+            var table = Table(["PATH", "SIZE", "OID", "THERE"])
+            for row in rows {
+                table.add([
+                    row.name, ByteCount.format(row.pointer.size), row.pointer.digest.short,
+                    present.map { $0.contains(row.pointer) ? "yes" : "no" } ?? "?",
+                ])
+            }
+            table.print()
+        }
+    }
+
+    private func name(_ entry: OriginEntry, _ selection: OriginSelection) -> String {
+        [selection.path, String(decoding: entry.path, as: UTF8.self)].filter { !$0.isEmpty }.joined(separator: "/")
+    }
+}
