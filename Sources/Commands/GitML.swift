@@ -22,7 +22,10 @@ public struct GitML: AsyncParsableCommand {
             CommandGroup(name: "Set up:", subcommands: [Init.self, Clone.self, Doctor.self]),
             CommandGroup(
                 name: "Data:",
-                subcommands: [Track.self, Untrack.self, Pull.self, Lock.self, Unlock.self, LockList.self, ListData.self, Get.self, UpdateImports.self]),
+                subcommands: [
+                    Track.self, Untrack.self, Pull.self, Lock.self, Unlock.self, LockList.self, ListData.self, Get.self,
+                    UpdateImports.self, ImportDVC.self,
+                ]),
             CommandGroup(
                 name: "Experiments:",
                 subcommands: [RunCommand.self, Log.self, RunList.self, Show.self, Diff.self, Sync.self]),

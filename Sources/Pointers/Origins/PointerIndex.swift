@@ -35,7 +35,8 @@ public struct PointerIndex: Sendable {
         var input: [UInt8] = []
         for path in gone { input += Array("0 \(zero)\t".utf8) + path + [0] }
         let ids = try repository.withoutFlushing {
-            try entries.map { try repository.write(.blob, Array($0.pointer.text.utf8)) }
+            // As git-lfs has it, an empty file stands for itself.
+            try entries.map { try repository.write(.blob, $0.pointer.size == 0 ? [] : Array($0.pointer.text.utf8)) }
         }
         for (entry, id) in zip(entries, ids) {
             input += Array("\(entry.isExecutable ? "100755" : "100644") \(id)\t".utf8) + entry.path + [0]
@@ -61,8 +62,7 @@ public struct PointerIndex: Sendable {
             let words = record[..<tab].split(separator: 0x20).map { String(decoding: $0, as: UTF8.self) }
             let path = Array(record[(tab + 1)...])
             if words.count == 3, words[2] == "0", words[0].hasPrefix("100"), let id = ObjectID(words[1]),
-                let header = try repository.header(id), header.size <= Pointer.maximumLength,
-                let pointer = try? Pointer.parse(repository.blob(id), path: OriginPath.text(path))
+                let pointer = try pointer(id, path)
             {
                 result.entries.append(Entry(path: path, isExecutable: words[0] == "100755", pointer: pointer))
             } else {
@@ -70,6 +70,12 @@ public struct PointerIndex: Sendable {
             }
         }
         return result
+    }
+
+    private func pointer(_ id: ObjectID, _ path: [UInt8]) throws -> Pointer? {
+        guard let header = try repository.header(id), header.size <= Pointer.maximumLength else { return nil }
+        if header.size == 0 { return Pointer(digest: Digest.of(""), size: 0) }
+        return try? Pointer.parse(repository.blob(id), path: OriginPath.text(path))
     }
 
     /// The paths of the work tree that differ from the index.
