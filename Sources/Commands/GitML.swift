@@ -23,8 +23,9 @@ public struct GitML: AsyncParsableCommand {
             CommandGroup(
                 name: "Data:",
                 subcommands: [
-                    Track.self, Untrack.self, Pull.self, Lock.self, Unlock.self, LockList.self, ListData.self, Get.self,
-                    UpdateImports.self, ImportDVC.self,
+                    Add.self, Status.self, List.self, Track.self, Untrack.self, Fetch.self, Checkout.self, Pull.self,
+                    Push.self, Prune.self, Fsck.self, Migrate.self, Lock.self, Unlock.self, LockList.self,
+                    Get.self, UpdateImports.self, ImportDVC.self,
                 ]),
             CommandGroup(
                 name: "Experiments:",
@@ -43,7 +44,7 @@ public struct GitML: AsyncParsableCommand {
                 name: "Delivery:",
                 subcommands: [RunnerCommand.self, Deliveries.self, Logs.self, Package.self, Local.self]),
             CommandGroup(
-                name: "Plumbing:", subcommands: [FilterProcessCommand.self, Hook.self, SwitchCommand.self, Manual.self]),
+                name: "Plumbing:", subcommands: [FilterProcessCommand.self, MergeDataset.self, Hook.self, SwitchCommand.self, Manual.self]),
         ])
 
     public init() {}
@@ -87,6 +88,7 @@ extension GitML {
     private static func runDirectly() async throws -> Bool {
         switch Array(CommandLine.arguments.dropFirst()) {
         case ["--version"]: print(configuration.version)
+        case ["hook", "pre-commit"]: try Hook.PreCommit().run()
         case ["hook", "post-commit"]: Hook.PostCommit().run()
         case ["hook", "post-receive"]: Hook.PostReceive().run()
         case ["filter-process"]: try await FilterProcessCommand().run()

@@ -204,7 +204,8 @@ struct AssignmentDelivery {
             $0.model == "\(model.name)" && $0.stage == stage && $0.status == "succeeded"
         }
         let results = try GateCheck(RunStore(repository)).check(
-            settings, path: policy.models[model.name]?.path, candidate: assignment.commit, current: served?.commit)
+            settings, model: model.name, path: policy.models[model.name]?.path, candidate: assignment.commit,
+            current: served?.commit)
         for result in results { say("  \(result.line)") }
         let failed = results.filter { !$0.isPassed }
         guard failed.isEmpty else {

@@ -32,8 +32,23 @@ public struct Git: Sendable {
     }
 
     /// Runs git and leaves the judgement about its exit status to the caller.
+    ///
+    /// Lists of all files of a repository are long: up to 4 GiB of output are taken in.
     public func attempt(_ arguments: [String], input: [UInt8] = []) async throws -> ProcessResult {
-        try await ChildProcess.run("git", arguments, in: directory, environment: environment, input: input)
+        try await ChildProcess.run(
+            "git", arguments, in: directory, environment: environment, input: input, limit: 4 << 30)
+    }
+
+    /// The bytes that git prints; a status other than 0 is a ``ProcessFailure``.
+    @discardableResult
+    public func bytes(_ arguments: [String], input: [UInt8] = []) async throws -> [UInt8] {
+        let result = try await attempt(arguments, input: input)
+        guard result.status == 0 else {
+            throw ProcessFailure.failed(
+                command: (["git"] + arguments).map(shellQuoted).joined(separator: " "), status: result.status,
+                errors: result.errors)
+        }
+        return result.output
     }
 }
 

@@ -43,7 +43,9 @@ public struct Project: Sendable {
             guard let name = ModelName(entry.key) else {
                 throw entry.value.failure("“\(entry.key)” is no name for a model")
             }
-            models[name] = try ModelSettings(entry.value, common: stages)
+            let settings = try ModelSettings(entry.value, common: stages)
+            models[name] = settings
+            if !settings.recordMetrics.isEmpty { record.modelMetrics[name.description] = settings.recordMetrics }
         }
     }
 
@@ -76,6 +78,7 @@ public struct ModelSettings: Sendable {
     /// A tracked file or folder, from the top of the work tree.
     public let path: String
     public var description: String?
+    /// Metrics files of this model's own.
     public var recordMetrics: [String] = []
     public var stages: [String: StageSettings] = [:]
     public var package = PackageSettings()

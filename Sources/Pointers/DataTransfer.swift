@@ -41,9 +41,16 @@ public struct DataTransfer: Sendable {
     ///
     /// Nothing is sent when something is missing on both sides. Returns the contents that were sent.
     public func push(new: [ObjectID], old: [ObjectID]) async throws -> [ContentID] {
+        let absent = try await lacking(new: new, old: old)
+        try await Transfer(remote, store: store, progress: progress).upload(absent)
+        return absent
+    }
+
+    /// What ``push(new:old:)`` would send.
+    public func lacking(new: [ObjectID], old: [ObjectID]) async throws -> [ContentID] {
         let pointers = try PointerScan(repository).pointers(new: new, old: old).filter { $0.key.size > 0 }
         let wanted = pointers.keys.map { ContentID($0.digest, size: $0.size) }
-        let present = try await remote.present(wanted, for: .upload)
+        let present = wanted.isEmpty ? [] : try await remote.present(wanted, for: .upload)
         let absent = wanted.filter { !present.contains($0) }
         let lost = absent.filter { !store.contains($0.digest, size: $0.size) }
         guard lost.isEmpty else {
@@ -51,7 +58,6 @@ public struct DataTransfer: Sendable {
                 .map { (path: $0.value, pointer: $0.key) }.sorted { $0.path < $1.path }
             throw MissingContent(items: items, remote: remote.address)
         }
-        try await Transfer(remote, store: store, progress: progress).upload(absent)
         return absent
     }
 
@@ -64,32 +70,26 @@ public struct DataTransfer: Sendable {
 
     /// Replaces the pointers that still stand in the work tree of `commit` by the content they name.
     ///
-    /// A file that the user has changed is no pointer any more and is left alone. Returns the paths.
-    public func checkOut(_ commit: ObjectID) async throws -> [String] {
-        let workTree = try repository.requireWorkTree()
-        var waiting: [(path: String, pointer: Pointer, file: FilePath, executable: Bool)] = []
-        for (path, pointer) in try PointerScan(repository).pointers(in: commit) where pointer.size > 0 {
-            let file = workTree.appending(FilePath(path).components)
-            guard let status = Files.status(file), status.kind == .file, status.size <= Pointer.maximumLength,
-                let bytes = try Files.read(file), (try? Pointer.parse(bytes, path: path)) == pointer
-            else { continue }
-            waiting.append((path, pointer, file, status.mode & 0o100 != 0))
-        }
+    /// A file that the user has changed is no pointer any more and is left alone; what `lfs.fetchexclude` names stays a pointer.
+    /// Returns the paths.
+    public func checkOut(_ commit: ObjectID, link: DataSettings.Link = .reflink) async throws -> [String] {
+        let filter = try FetchFilter(repository.lfsSettings())
+        let tree = try WorkTreeData(repository, link: link)
+        let files = try await DataFiles(repository).at(commit).filter { filter.allows($0.name) }
+        let waiting = try tree.waiting(files)
         try await fetch(waiting.map(\.pointer))
-        for item in waiting {
-            try store.checkOut(
-                item.pointer.digest, size: item.pointer.size, to: item.file, executable: item.executable)
-        }
-        // A plain refresh trusts the size in the index; named paths are looked at anew, through the filter.
-        if !waiting.isEmpty {
-            let paths = waiting.map { $0.path + "\0" }.joined()
-            try await repository.git.run(["update-index", "-q", "-z", "--stdin"], input: Array(paths.utf8))
-        }
-        return waiting.map(\.path)
+        return try await tree.checkOut(waiting).map(\.name)
     }
 }
 
 extension Repository {
-    /// The folder of content that pointers in git name, shared with git-lfs.
-    public var contentStore: ContentStore { ContentStore(commonDirectory.appending("lfs").appending("objects")) }
+    /// The folder of content that pointers in git name, shared with git-lfs (`lfs.storage`, relative to the git folder).
+    ///
+    /// With `core.sharedRepository` what is added is the group's too.
+    public var contentStore: ContentStore {
+        let storage = (try? setting("lfs.storage")).flatMap { $0.isEmpty ? nil : FilePath($0) } ?? "lfs"
+        let shared = (try? setting("core.sharedRepository"))?.lowercased() ?? "false"
+        let isShared = !["false", "umask", "0", "no", "off"].contains(shared)
+        return ContentStore(commonDirectory.pushing(storage).appending("objects"), isShared: isShared)
+    }
 }

@@ -7,16 +7,25 @@ public import SystemPackage
 /// `clean` takes a file's bytes into the content store and answers its pointer; `smudge` answers the bytes behind
 /// a pointer. What is no pointer passes through as it is.
 public struct FilterProcess {
-    private let store: ContentStore
-    /// Brings content that is not in the store; false when that cannot be done now.
-    private let fetch: (Pointer, String) async -> Bool
-    private var packets: PacketLines
+    /// Brings contents into the store; what cannot be brought is told of there, and answered here as the pointer.
+    public typealias Fetch = @Sendable (_ wanted: [(pointer: Pointer, path: String)]) async -> Void
 
+    private let store: ContentStore
+    private let filter: FetchFilter
+    private let fetch: Fetch
+    private let packets: PacketLines
+    /// What git was told to ask for again, by path: the pointer's own bytes.
+    private var delayed: [[UInt8]: (pointer: Pointer, text: [UInt8])] = [:]
+    /// Paths of those that have not been brought yet.
+    private var waiting: [[UInt8]] = []
+
+    /// `filter` says which contents may be brought; what is here is answered in any case.
     public init(
-        store: ContentStore, input: FileDescriptor = .standardInput, output: FileDescriptor = .standardOutput,
-        fetch: @escaping (Pointer, String) async -> Bool
+        store: ContentStore, filter: FetchFilter = FetchFilter(), input: FileDescriptor = .standardInput,
+        output: FileDescriptor = .standardOutput, fetch: @escaping Fetch
     ) {
         self.store = store
+        self.filter = filter
         self.fetch = fetch
         packets = PacketLines(input: input, output: output)
     }
@@ -24,23 +33,24 @@ public struct FilterProcess {
     /// Serves git until it closes the pipe.
     public mutating func run() async throws {
         guard let hello = try packets.readList() else { return }
-        guard hello.first == "git-filter-client", hello.contains("version=2") else {
+        guard hello.first == Array("git-filter-client".utf8), hello.contains(Array("version=2".utf8)) else {
             throw FilterFailure("this is no git that speaks version 2 of the filter protocol")
         }
         try packets.write("git-filter-server")
         try packets.write("version=2")
         try packets.flush()
         let offered = try packets.readList() ?? []
-        for capability in ["capability=clean", "capability=smudge"] where offered.contains(capability) {
+        for capability in ["capability=clean", "capability=smudge", "capability=delay"]
+        where offered.contains(Array(capability.utf8)) {
             try packets.write(capability)
         }
         try packets.flush()
         while let request = try packets.readList() {
-            let command = Self.value("command", request)
-            let path = Self.value("pathname", request) ?? ""
-            switch command {
-            case "clean": try clean()
-            case "smudge": try await smudge(path)
+            let path = Self.value("pathname", request) ?? []
+            switch Self.value("command", request).map({ String(decoding: $0, as: UTF8.self) }) {
+            case "clean": try clean(path)
+            case "smudge": try await smudge(path, mayDelay: Self.value("can-delay", request) == [0x31])
+            case "list_available_blobs": try await listAvailable()
             default:
                 try skipContent()
                 try status("error")
@@ -48,76 +58,153 @@ public struct FilterProcess {
         }
     }
 
-    private static func value(_ key: String, _ request: [String]) -> String? {
-        request.first { $0.hasPrefix(key + "=") }.map { String($0.dropFirst(key.count + 1)) }
+    private static func value(_ key: String, _ request: [[UInt8]]) -> [UInt8]? {
+        request.first { $0.starts(with: (key + "=").utf8) }.map { Array($0.dropFirst(key.utf8.count + 1)) }
     }
 
-    private mutating func status(_ word: String) throws {
+    private func status(_ word: String) throws {
         try packets.write("status=\(word)")
         try packets.flush()
     }
 
     /// Answers whole content: status, bytes, flush, and an empty list that keeps the status.
-    private mutating func answer(_ bytes: some Sequence<UInt8>) throws {
+    private func answer(_ bytes: [UInt8]) throws {
         try status("success")
-        try packets.write(ArraySlice(bytes))
+        try packets.write(bytes)
         try packets.flush()
         try packets.flush()
     }
 
-    private mutating func skipContent() throws {
+    private func skipContent() throws {
         while case .data = try packets.read() {}
+    }
+
+    private func warn(_ text: String) {
+        _ = try? FileDescriptor.standardError.writeAll("git-ml: \(text)\n".utf8)
     }
 
     // MARK: clean
 
-    private mutating func clean() throws {
+    private func clean(_ path: [UInt8]) throws {
         // A pointer is small: only what is larger than one is streamed.
         var head: [UInt8] = []
         var ended = false
-        while head.count <= Pointer.maximumLength, !ended {
-            if case .data(let bytes) = try packets.read() { head += bytes } else { ended = true }
+        while head.count <= 4 * Pointer.maximumLength, !ended {
+            if case .data(let bytes) = try packets.read() { head.append(contentsOf: bytes) } else { ended = true }
         }
         if ended, head.isEmpty || (try? Pointer.parse(head, path: "")) != nil { return try answer(head) }
         do {
-            let (digest, size) = try store.insert { put in
-                try head.withUnsafeBytes { try put($0) }
-                while !ended {
-                    guard case .data(let bytes) = try packets.read() else {
-                        ended = true
-                        break
-                    }
-                    try bytes.withUnsafeBytes { try put($0) }
-                }
+            if ended, Pointer.isConflict(head) {
+                throw PointerFailure.conflict(path: String(decoding: path, as: UTF8.self))
             }
-            try answer(Pointer(digest: digest, size: size).text.utf8)
-        } catch let failure as FileFailure {
+            let content = try take(head, &ended)
+            try answer(Array(Pointer(digest: content.digest, size: content.size).text.utf8))
+        } catch let failure as any Failure where !(failure is FilterFailure) {
             if !ended { try skipContent() }
-            try report(failure)
+            warn("\(String(decoding: path, as: UTF8.self)) was not added: \(failure)")
+            for hint in failure.hints { warn(hint) }
+            try status("error")
         }
     }
 
-    private mutating func report(_ failure: any Error) throws {
-        _ = try? FileDescriptor.standardError.writeAll("git-ml: \(failure)\n".utf8)
-        try status("error")
+    /// Takes `head` and the packets up to the next flush into the store.
+    private func take(_ head: [UInt8], _ ended: inout Bool) throws -> ContentID {
+        let batch = try ContentBatch(store)
+        // What did not fit into the last buffer; a packet is smaller than one.
+        var rest = head
+        let content = try batch.take { buffer in
+            var count = min(rest.count, buffer.count)
+            buffer.copyBytes(from: rest[..<count])
+            rest.removeFirst(count)
+            while !ended, buffer.count - count >= PacketLines.maximumPayload {
+                guard case .data(let bytes) = try packets.read() else {
+                    ended = true
+                    break
+                }
+                UnsafeMutableRawBufferPointer(rebasing: buffer[count...]).copyMemory(from: bytes)
+                count += bytes.count
+            }
+            // The caller fills its buffer to the brim: the last packet of one is cut.
+            if !ended, count == 0, case .data(let bytes) = try packets.read() {
+                count = min(bytes.count, buffer.count)
+                buffer.copyBytes(from: bytes[..<count])
+                rest = Array(bytes[count...])
+            } else if !ended, count == 0 {
+                ended = true
+            }
+            return count
+        }
+        try batch.place()
+        return content
     }
 
     // MARK: smudge
 
-    private mutating func smudge(_ path: String) async throws {
+    private mutating func smudge(_ path: [UInt8], mayDelay: Bool) async throws {
         var content: [UInt8] = []
-        while case .data(let bytes) = try packets.read() { content += bytes }
-        guard let pointer = try? Pointer.parse(content, path: path), pointer.size > 0 else {
+        while case .data(let bytes) = try packets.read() {
+            content.append(contentsOf: bytes)
+            // Nothing that large is a pointer: it is passed through piece by piece.
+            if content.count > 1 << 20 { return try passThrough(content) }
+        }
+        if let earlier = delayed.removeValue(forKey: path) { return try send(earlier.pointer, or: earlier.text) }
+        let name = String(decoding: path, as: UTF8.self)
+        let pointer: Pointer
+        do { pointer = try Pointer.parse(content, path: name) } catch {
+            if case .malformed = error { warn("\(error); it is left as it is") }
             return try answer(content)
         }
-        // A file that cannot be brought stays a pointer, so that a checkout never fails for want of data.
-        let isHere = store.contains(pointer.digest, size: pointer.size)
-        if environmentValue("GIT_LFS_SKIP_SMUDGE") != nil { return try answer(content) }
-        if !isHere {
-            guard await fetch(pointer, path) else { return try answer(content) }
+        let skips = ["1", "true", "t", "yes", "on"].contains(
+            environmentValue("GIT_LFS_SKIP_SMUDGE")?.lowercased() ?? "")
+        if skips || pointer.size == 0 { return try answer(pointer.size == 0 && !skips ? [] : content) }
+        guard !store.contains(pointer.digest, size: pointer.size), filter.allows(name) else {
+            return try send(pointer, or: content)
         }
+        if mayDelay {
+            delayed[path] = (pointer, content)
+            waiting.append(path)
+            return try status("delayed")
+        }
+        await fetch([(pointer, name)])
+        try send(pointer, or: content)
+    }
+
+    private func passThrough(_ start: [UInt8]) throws {
+        // git reads the answer only when it has sent all: it must be kept till then.
+        var content = start
+        while case .data(let bytes) = try packets.read() { content.append(contentsOf: bytes) }
+        try answer(content)
+    }
+
+    /// Brings all that waits, side by side, and says which paths may be asked for again: all of them, because what could
+    /// not be brought is answered as its pointer.
+    private mutating func listAvailable() async throws {
+        let wanted = waiting.compactMap { path in
+            delayed[path].map { (pointer: $0.pointer, path: String(decoding: path, as: UTF8.self)) }
+        }
+        if !wanted.isEmpty { await fetch(wanted) }
+        for path in waiting { try packets.write(Array("pathname=".utf8) + path + [0x0a]) }
+        waiting = []
+        try packets.flush()
         try status("success")
-        try Files.readPieces(of: store.path(of: pointer.digest)) { try packets.write(Array($0)[...]) }
+    }
+
+    /// Answers the content; a file whose content is not here stays a pointer, so that no checkout fails for want of data.
+    private func send(_ pointer: Pointer, or text: [UInt8]) throws {
+        let file = store.path(of: pointer.digest)
+        guard store.contains(pointer.digest, size: pointer.size),
+            let handle = try? FileDescriptor.open(file, .readOnly, options: [.closeOnExec])
+        else { return try answer(text) }
+        try handle.close()
+        try status("success")
+        do {
+            try Files.readPieces(of: file) { try packets.write($0) }
+        } catch let failure as FileFailure {
+            // Half of the content is no answer: git then keeps the pointer or reports the file.
+            warn("\(failure)")
+            try packets.flush()
+            return try status("error")
+        }
         try packets.flush()
         try packets.flush()
     }

@@ -4,10 +4,12 @@ public import Base
 public enum PointerFailure: Failure, Equatable {
     case notAPointer(path: String)
     case malformed(path: String, line: Int, reason: String)
+    /// Conflict markers stand in the pointer.
+    case conflict(path: String)
 
     public var kind: FailureKind {
         switch self {
-        case .notAPointer: .user
+        case .notAPointer, .conflict: .user
         case .malformed: .corrupt
         }
     }
@@ -16,12 +18,17 @@ public enum PointerFailure: Failure, Equatable {
         switch self {
         case .notAPointer(let path): "\(path) is no git-lfs pointer"
         case .malformed(let path, let line, let reason): "\(path): the pointer's line \(line) \(reason)"
+        case .conflict(let path): "\(path) has conflict markers where its pointer should be"
         }
     }
 
     public var hints: [String] {
         switch self {
         case .notAPointer: []
+        case .conflict(let path):
+            [
+                "take one side: `git checkout --ours -- \(shellQuoted(path))` or `--theirs`, then `git add` it"
+            ]
         case .malformed(let path, _, _): ["to restore it, run `git checkout HEAD -- \(shellQuoted(path))`"]
         }
     }
@@ -87,5 +94,16 @@ public struct Pointer: Hashable, Sendable {
         guard let digest else { throw .malformed(path: path, line: lines.count + 1, reason: "needs oid") }
         guard let size else { throw .malformed(path: path, line: lines.count + 1, reason: "needs size") }
         return Pointer(digest: digest, size: size)
+    }
+
+    /// Whether a small file is two pointers in conflict that nobody has decided between: it must not become content.
+    static func isConflict(_ bytes: [UInt8]) -> Bool {
+        guard bytes.count <= 4 * maximumLength, bytes.firstRange(of: Array("oid sha256:".utf8)) != nil else {
+            return false
+        }
+        let marks = ["<<<<<<< ", "=======", ">>>>>>> "]
+        let lines = bytes.split(separator: 0x0a)
+        return marks.allSatisfy { mark in lines.contains { $0.starts(with: mark.utf8) } }
+            && lines.contains { $0.elementsEqual("version \(version)".utf8) || $0.starts(with: "oid sha256:".utf8) }
     }
 }

@@ -113,7 +113,7 @@ public struct CommitRecorder: Sendable {
 
     /// Whether a params or metrics file or a model differs between two commits.
     private func changesExperiment(_ commit: ObjectID, since base: ObjectID?) throws -> Bool {
-        for path in settings.params + settings.metrics + modelPaths {
+        for path in settings.params + settings.metricFiles.map(\.path) + modelPaths {
             let now = try repository.entry(path, in: commit)
             let before = try base.flatMap { try repository.entry(path, in: $0) }
             if now?.id != before?.id { return true }
@@ -138,14 +138,25 @@ struct CommitContent {
         var failures: [any Error] = []
         params = ValueFile.params(
             try ValueFile.read(settings.params, in: commit.id, of: repository) { failures.append($0) })
-        metrics = ValueFile.metrics(
-            try ValueFile.read(settings.metrics, in: commit.id, of: repository) { failures.append($0) })
+        metrics = try Self.metrics(settings, in: commit.id, of: repository) { failures.append($0) }
         warnings += failures.map { "\($0)" }
         items = try PointerScan(repository).pointers(in: commit.id).map { path, pointer in
             let isModel = modelPaths.contains { path == $0 || path.hasPrefix($0 + "/") }
             return RunItem(path: path, digest: pointer.digest, size: pointer.size, role: isModel ? .model : .data)
         }
         items += try Self.plots(settings.plots.map { PathPattern($0) }, commit.id, repository)
+    }
+
+    /// The metrics that a commit's files hold.
+    static func metrics(
+        _ settings: RecordSettings, in commit: ObjectID, of repository: Repository, complain: (any Error) -> Void
+    ) throws -> [String: Double] {
+        var metrics: [String: Double] = [:]
+        for (prefix, files) in Dictionary(grouping: settings.metricFiles, by: \.prefix) {
+            let values = try ValueFile.read(files.map(\.path), in: commit, of: repository, complain: complain)
+            for (key, value) in ValueFile.metrics(values) { metrics[prefix + key] = value }
+        }
+        return metrics
     }
 
     /// A plot of more bytes is no picture that somebody looks at; it is passed over.

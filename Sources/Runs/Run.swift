@@ -51,6 +51,15 @@ public struct Run: Sendable {
     /// The last value of each metric.
     public var values: [String: Double] { metrics.mapValues(\.last) }
 
+    /// The run as one model sees it: what was recorded as `<model>/<key>` is its own `<key>`.
+    public func seen(by model: String) -> Run {
+        var run = self
+        for (key, value) in metrics where key.hasPrefix(model + "/") {
+            run.metrics[String(key.dropFirst(model.count + 1))] = value
+        }
+        return run
+    }
+
     /// The tag that MLflow and we keep a run's new name in.
     public static let nameTag = "mlflow.runName"
     /// The tag that MLflow and we keep a note on a run in.

@@ -68,7 +68,15 @@ struct RunMatch {
 
     private func agrees(_ run: Run, _ content: CommitContent) -> Bool {
         let metrics = run.values
-        guard content.metrics.allSatisfy({ key, value in metrics[key].map { Self.same($0, value) } ?? false }),
+        // What the run did not write is as it was in the run's code.
+        let lacking = content.metrics.filter { metrics[$0.key] == nil }
+        let before =
+            lacking.isEmpty || lacking.count == content.metrics.count
+            ? [:] : (try? CommitContent.metrics(settings, in: run.commit, of: repository) { _ in }) ?? [:]
+        guard
+            content.metrics.allSatisfy({ key, value in
+                (metrics[key] ?? before[key]).map { Self.same($0, value) } ?? false
+            }),
             Secrets.masked(content.params).allSatisfy({ run.params[$0.key] == $0.value })
         else { return false }
         let models = content.items.filter { $0.role == .model }
@@ -84,7 +92,7 @@ struct RunMatch {
     private static func same(_ a: Double, _ b: Double) -> Bool { a == b || (a.isNaN && b.isNaN) }
 
     private func isExact(_ run: Run, _ commit: Commit) throws -> Bool {
-        let made = Set(run.outputs.map(\.path) + settings.metrics)
+        let made = Set(run.outputs.map(\.path) + settings.metricFiles.map(\.path))
         let plots = settings.plots.map { PathPattern($0) }
         return try repository.changedPaths(from: run.commit, to: commit.id).allSatisfy { path in
             made.contains(path) || path.hasPrefix("dvclive/") || plots.contains { $0.matches(path) }

@@ -39,6 +39,10 @@ public protocol ObjectRemote: Sendable {
     ///
     /// Batched: one listing or a few calls, never one call an object when there are many.
     func present(_ contents: [ContentID], for direction: TransferDirection) async throws -> Set<ContentID>
+    /// Says what is going to be brought next, so that a remote that is asked in batches can ask for many at once.
+    ///
+    /// Nothing is asked or waited for here.
+    func announce(_ contents: [ContentID])
     /// Sends one from a file that is whole; a reader never sees a part of it.
     ///
     /// `progress` gets the bytes sent since the last call; a negative number takes back what has to be sent again.
@@ -51,5 +55,6 @@ public protocol ObjectRemote: Sendable {
 
 extension ObjectRemote {
     public var width: Int { 8 }
+    public func announce(_ contents: [ContentID]) {}
     public var verifiesUploads: Bool { false }
 }

@@ -37,6 +37,8 @@ public struct RateLimitedRemote: ObjectRemote {
     public var width: Int { base.width }
     public var verifiesUploads: Bool { base.verifiesUploads }
 
+    public func announce(_ contents: [ContentID]) { base.announce(contents) }
+
     public func check() async throws { try await base.check() }
 
     public func present(_ contents: [ContentID], for direction: TransferDirection) async throws -> Set<ContentID> {

@@ -20,7 +20,8 @@ extension RemoteFailure {
     public init(_ failure: TransportFailure, address: String) {
         let reason: Reason =
             switch failure.what {
-            case .noConnection, .broken: .unreachable
+            case .noConnection: .unreachable
+            case .broken: .interrupted
             case .untrusted: .refused
             case .unacceptable: .unexpectedAnswer
             case .local: .refused
@@ -51,7 +52,7 @@ extension RemoteFailure {
         case .tooLarge: "the server takes nothing that large (\(status))"
         case .busy: "the server asks to come back later (\(status))"
         case .outOfOrder: "the server is out of order (\(status))"
-        case .unexpectedAnswer, .refused, .unreachable: "the server answered \(status)"
+        case .unexpectedAnswer, .refused, .unreachable, .interrupted: "the server answered \(status)"
         }
     }
 

@@ -4,8 +4,10 @@ public import Base
 public struct RemoteFailure: Failure, Equatable {
     /// What kind of thing went wrong.
     public enum Reason: String, Sendable {
-        /// No connection, or one that broke.
+        /// No connection.
         case unreachable
+        /// A connection that broke, or stood still.
+        case interrupted
         /// Nobody said who we are, or not rightly: 401.
         case unauthorized
         /// We may not: 403.
@@ -47,7 +49,7 @@ public struct RemoteFailure: Failure, Equatable {
         self.address = address
         self.detail = detail
         self.status = status
-        self.retryable = retryable ?? [.unreachable, .busy, .outOfOrder, .conflict].contains(reason)
+        self.retryable = retryable ?? [.unreachable, .interrupted, .busy, .outOfOrder, .conflict].contains(reason)
         self.retryAfter = retryAfter
         self.hints = hints
     }

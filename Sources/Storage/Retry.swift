@@ -4,6 +4,8 @@ internal import Base
 public struct Retry: Sendable {
     /// The tries that may follow one another without a byte being moved.
     public var attempts = 6
+    /// The same where there is no connection at all: an address with a mistake in it is not tried for long.
+    public var attemptsToConnect = 3
     /// The wait before the second try; it doubles with each further one.
     public var base = Duration.milliseconds(500)
     public var longest = Duration.seconds(30)
@@ -27,7 +29,8 @@ public struct Retry: Sendable {
                 return try await body { failures = 0 }
             } catch let failure as RemoteFailure where failure.retryable {
                 failures += 1
-                guard failures < attempts, let wait = wait(failures, failure.retryAfter) else { throw failure }
+                let most = failure.reason == .unreachable ? min(attempts, attemptsToConnect) : attempts
+                guard failures < most, let wait = wait(failures, failure.retryAfter) else { throw failure }
                 try await Task.sleep(for: wait)
             }
         }

@@ -17,6 +17,8 @@ public struct RetryingRemote: ObjectRemote {
     public var width: Int { base.width }
     public var verifiesUploads: Bool { base.verifiesUploads }
 
+    public func announce(_ contents: [ContentID]) { base.announce(contents) }
+
     public func check() async throws {
         try await retry.run { _ in try await base.check() }
     }

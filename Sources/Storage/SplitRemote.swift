@@ -14,6 +14,8 @@ public struct SplitRemote: ObjectRemote {
     public var width: Int { min(downloads.width, uploads.width) }
     public var verifiesUploads: Bool { uploads.verifiesUploads }
 
+    public func announce(_ contents: [ContentID]) { downloads.announce(contents) }
+
     public func check() async throws {
         try await downloads.check()
         try await uploads.check()

@@ -5,12 +5,14 @@ public enum StorageFailure: Failure, Equatable {
     case missing(Digest, remote: String)
     case damaged(Digest, place: String)
     case unsupportedRemote(String)
+    /// A file of the user's was written to while it was read.
+    case changing(String)
 
     public var kind: FailureKind {
         switch self {
         case .missing: .notFound
         case .damaged: .corrupt
-        case .unsupportedRemote: .user
+        case .unsupportedRemote, .changing: .user
         }
     }
 
@@ -19,6 +21,7 @@ public enum StorageFailure: Failure, Equatable {
         case .missing(let digest, let remote): "the content \(digest.short) is not at \(remote)"
         case .damaged(let digest, let place): "the content at \(place) does not match its digest \(digest)"
         case .unsupportedRemote(let text): "“\(text)” is no data remote that this version can use"
+        case .changing(let path): "\(path) changed while it was read"
         }
     }
 
@@ -26,6 +29,7 @@ public enum StorageFailure: Failure, Equatable {
         switch self {
         case .missing: ["run `git push` in the clone that made it: it sends what is missing"]
         case .damaged: ["move that file away; the next push or pull brings it again from where it is whole"]
+        case .changing: ["run the command again when nothing writes to that file"]
         case .unsupportedRemote: ["set `data.remote` in ml.yaml to s3://…, az://…, gs://…, ssh://…, file:///… or lfs"]
         }
     }

@@ -41,6 +41,7 @@ public struct Transfer: Sendable {
     public func download(_ contents: [ContentID]) async throws {
         let absent = contents.filter { !store.contains($0.digest, size: $0.size) }
         let total = absent.reduce(0) { $0 + $1.size }
+        if absent.count > 1 { remote.announce(absent) }
         let placement = Placement()
         do {
             try await each(absent) { content in try await bring(content, placement) { progress($0, total) } }

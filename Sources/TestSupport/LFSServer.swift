@@ -12,6 +12,7 @@ public final class LFSServer: Sendable {
         async throws
     {
         self.root = root
+        try Files.makeDirectory(root)
         guard let python = ChildProcess.find("python3") else { throw ProcessFailure.notFound(program: "python3") }
         let script = Places.package.appending("Tests").appending("Servers").appending("lfs_server.py")
         process = try BackgroundProcess(

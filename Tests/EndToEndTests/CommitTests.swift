@@ -32,4 +32,34 @@ struct CommitTests {
         let b = try await project.sh("git rev-parse HEAD", in: "work")
         #expect(a == b)
     }
+
+    @Test func `metrics of one model's own are kept apart, and judged as its own`() async throws {
+        let project = try await Project.withRemote()
+        try project.write(
+            "work/ml.yaml",
+            """
+            version: 1
+            models:
+              a: {path: a.bin, record: {metrics: [a/metrics.json]}}
+              b: {path: b.bin, record: {metrics: [b/metrics.json]}}
+            stages:
+              prod: {gate: ["metrics.auc > 0.5"]}
+            """)
+        try project.write("work/a/metrics.json", #"{"auc":0.9}"#)
+        try project.write("work/b/metrics.json", #"{"auc":0.1}"#)
+        try await project.sh("echo a > a.bin; echo b > b.bin; git add . && git commit -qm models")
+        let run = try JSON.parse(try await project.ml("runs", "--json").output)
+        #expect(run["metrics"] == ["a/auc": 0.9, "b/auc": 0.1])
+        #expect(try await project.ml("gate", "a", "prod").status == 0)
+        #expect(try await project.ml("gate", "b", "prod").status == 1)
+        // What a run of ours writes counts the same, and its commit is linked to it.
+        try await project.sh(
+            """
+            git ml run --name second -- sh -c 'printf "{\\"auc\\":0.7}" > b/metrics.json; echo c > b.bin'
+            git add . && git commit -qm second
+            """)
+        #expect(try await project.ml("gate", "b", "prod").status == 0)
+        let second = try JSON.parse(try await project.ml("show", "second", "--json").output)
+        #expect(second["links"]?.array?.count == 1)
+    }
 }

@@ -114,4 +114,35 @@ struct HookManagersTests {
         #expect(try project.text("framework.log") == "pre-commit\npost-commit\npre-push\npre-commit\npost-commit\n")
         #expect(try project.text("own.log") == "own\nown\n")
     }
+
+    @Test func `a folder of hooks for all repositories is left alone, and its hooks run`() async throws {
+        let project = try Project()
+        try await project.sandbox.repository()
+        try await project.sandbox.repository("other")
+        try project.write("hooks/post-commit", "#!/bin/sh\n. \"$(dirname \"$0\")/lib.sh\"\n", mode: 0o755)
+        try project.write("hooks/pre-commit", "#!/bin/sh\necho pre >> \"$HOME/ran\"\n", mode: 0o755)
+        try project.write("hooks/lib.sh", "echo post >> \"$HOME/ran\"\n")
+        try await project.sh(
+            """
+            mkdir ../home; cp "$HOME/.gitconfig" ../home 2>/dev/null || :; export HOME="$PWD/../home"
+            git config --global core.hooksPath '\(project.path)/hooks'; ls -l ../hooks > ../before
+            git ml init | grep -q 'is left alone'
+            test "$(git ml init)" = "Everything was in place."
+            ! git ml doctor | grep MEND
+            """)
+        try await project.sh(
+            """
+            export HOME="$PWD/../home"
+            git add . && printf '{"auc":0.5}' > metrics.json && git add . && git commit -qm one
+            test "$(cat "$HOME/ran")" = "pre
+            post"
+            git ml runs --json | grep -q 0.5
+            cd ../other && printf '{"auc":0.6}' > metrics.json && git add . && git commit -qm one
+            test "$(grep -c post "$HOME/ran")" = 2
+            test ! -e .git/ml
+            ls -l ../hooks | cmp - ../before
+            cd ../work && git ml init --remove && git commit -q --allow-empty -m two && test "$(grep -c post "$HOME/ran")" = 3
+            test "$(git config core.hooksPath)" = '\(project.path)/hooks' && test ! -e .git/ml/hooks
+            """)
+    }
 }

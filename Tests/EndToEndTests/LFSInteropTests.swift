@@ -11,11 +11,14 @@ struct LFSBench {
     let url: String
     let objects: FilePath
 
-    init(users: [String] = [], variables: [String: String] = [:]) async throws {
+    init(
+        users: [String] = [], variables: [String: String] = [:], options: (FilePath) -> [String] = { _ in [] }
+    ) async throws {
         project = try Project()
         let root = project.path.appending("root")
         try Files.makeDirectory(root)
-        server = try await LFSServer(root: root, users: users, variables: variables)
+        server = try await LFSServer(
+            root: root, users: users, options: options(project.path), variables: variables)
         objects = try await server.makeRepository()
         url = "\(server.url)/r.git"
     }
@@ -189,7 +192,7 @@ struct LFSBench {
         try await project.sh("for i in $(seq 300); do echo $i > f$i.bin; done; git add -A; git commit -q -m many")
         // Each request waits a little, so that the kill comes in the middle.
         try bench.server.misbehave(#"{"slow":{"times":-1,"seconds":0.05}}"#)
-        let before = try bench.server.count("PUT", "", status: 200)
+        let before = try bench.server.count("PUT", "")
         let first = try await bench.head()
         try await project.sh(
             """
@@ -204,8 +207,7 @@ struct LFSBench {
         let refs = try await bench.head()
         try bench.server.misbehave("{}")
         try await project.sh("git push -q origin main")
-        let sent = try bench.server.requests().filter { $0["method"] == "PUT" && $0["status"]?.int == 200 }
-            .compactMap { $0["path"]?.string }
+        let sent = try bench.server.requests().filter { $0["method"] == "PUT" }.compactMap { $0["path"]?.string }
         // Those that were under way when it was killed may have been sent twice.
         #expect(sent.count - before <= 300 + 8, "\(sent.count - before)")
         #expect(Set(sent).count == 302)
@@ -300,6 +302,67 @@ struct LFSBench {
             cmp stock/a.bin work/a.bin
             git ml clone elsewhere.git again
             cmp again/a.bin work/a.bin
+            """, in: "")
+        #expect(try bench.isAtServer("work/a.bin"))
+    }
+
+    @Test func `a certificate counts where git's settings say so, and only there`() async throws {
+        let maker = try Project()
+        try await maker.sh(
+            """
+            openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 -days 2 \
+              -keyout key.pem -out cert.pem 2> /dev/null
+            """, in: "")
+        let cert = maker.path.appending("cert.pem")
+        let bench = try await LFSBench(options: { _ in
+            ["--cert", cert.string, "--key", maker.path.appending("key.pem").string]
+        })
+        #expect(bench.url.hasPrefix("https://"))
+        let seen = try await bench.project.sh(
+            """
+            unset GIT_SSL_CAINFO SSL_CERT_FILE CURL_CA_BUNDLE
+            git init -q work
+            cd work
+            git remote add origin \(bench.url)
+            git config http.\(bench.server.url)/.sslCAInfo \(cert)
+            git ml init
+            git ml track '*.bin'
+            printf one > a.bin
+            git add -A
+            git commit -q -m one
+            git push -q origin main
+            git config --unset http.\(bench.server.url)/.sslCAInfo
+            git -c http.sslVerify=false ml pull
+            rm -r .git/lfs a.bin
+            GIT_LFS_SKIP_SMUDGE=1 git checkout -q a.bin || printf 'version https://git-lfs.github.com/spec/v1\n' > a.bin
+            git cat-file blob HEAD:a.bin > a.bin
+            ! git ml pull 2> errors
+            cat errors
+            git -c http.sslVerify=false ml pull
+            """, in: "")
+        #expect(seen.contains("SSL certificate problem"), "\(seen)")
+        #expect(try bench.project.text("work/a.bin") == "one")
+    }
+
+    @Test func `netrc opens the server to both clients`() async throws {
+        let bench = try await LFSBench(users: ["ann:n3trc"])
+        let project = bench.project
+        try project.write("home/.netrc", "machine 127.0.0.1 login ann password n3trc\n")
+        try await project.sh(
+            """
+            cp "$HOME/.gitconfig" home/
+            export HOME="$PWD/home"
+            git init -q work
+            cd work
+            git remote add origin \(bench.url)
+            git ml init
+            git ml track '*.bin'
+            printf one > a.bin
+            git add -A
+            git commit -q -m one
+            git push -q origin main
+            git \(LFSBench.stock) clone -q \(bench.url) ../stock
+            cmp a.bin ../stock/a.bin
             """, in: "")
         #expect(try bench.isAtServer("work/a.bin"))
     }

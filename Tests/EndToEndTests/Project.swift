@@ -38,7 +38,9 @@ struct Project {
 
     func text(_ path: String) throws -> String? { try Files.readText(self.path.appending(FilePath(path).components)) }
 
-    func write(_ path: String, _ text: String) throws { try sandbox.directory.write(path, text) }
+    func write(_ path: String, _ text: String, mode: UInt32? = nil) throws {
+        try sandbox.directory.write(path, text, mode: mode)
+    }
 
     /// A fresh `ml.yaml` in `work` with a model `m`.
     func writeSettings(_ more: String = "") throws {

@@ -19,6 +19,7 @@ struct SetupTests {
                 == Seen(
                     status: 0,
                     output: """
+                        installed the hook pre-commit
                         installed the hook post-commit
                         installed the hook post-rewrite
                         installed the hook pre-push

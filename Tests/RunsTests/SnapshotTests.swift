@@ -1,3 +1,4 @@
+import Base
 import GitKit
 import SystemPackage
 import TestSupport

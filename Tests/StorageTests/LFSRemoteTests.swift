@@ -90,7 +90,8 @@ private struct Bench {
         let contents = try (0..<40).map { try bench.content(50, seed: UInt64($0)) }
         try bench.move(contents)
         try await transfer(bench.remote(), bench).download(contents)
-        #expect(try bench.server.count("POST", "/objects/batch") < 20)
+        // One for those that wait, which takes the others along; eight may wait for a second one that is under way.
+        #expect(try bench.server.count("POST", "/objects/batch") <= 2)
     }
 
     @Test func `what is there only in another size is absent, and what is nowhere is missing`() async throws {

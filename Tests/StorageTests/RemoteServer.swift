@@ -15,10 +15,15 @@ enum RemoteKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case googleByToken = "Google, token, rclone"
     case azureByKey = "Azure, shared key"
     case azureByToken = "Azure, SAS"
+    case lfs = "LFS"
+    case ssh = "ssh"
 
     var testDescription: String { rawValue }
     /// Servers whose store is a folder that a test can look into.
-    var isFolder: Bool { self == .directory || rawValue.hasSuffix("rclone") }
+    var isFolder: Bool { self == .directory || isOfGit || rawValue.hasSuffix("rclone") }
+    /// Remotes that a repository's settings lead to, not the environment; their own suites have the faults.
+    var isOfGit: Bool { self == .lfs || self == .ssh }
+    static let buckets = allCases.filter { $0 != .directory && !$0.isOfGit }
 }
 
 /// One server for one test, and the environment that names it.
@@ -34,6 +39,8 @@ final class RemoteServer: Sendable {
     /// Of the store itself, without a proxy.
     let port: Int
     private let processes: [BackgroundProcess]
+    private let lfs: LFSServer?
+    private let ssh: SSHServer?
 
     /// Puts a proxy before the server when `proxy` has arguments for it (`[]`: it only counts).
     init(_ kind: RemoteKind, proxy: [String]? = nil) async throws {
@@ -42,7 +49,7 @@ final class RemoteServer: Sendable {
         var processes: [BackgroundProcess] = []
         var port = 0
         switch kind {
-        case .directory: break
+        case .directory, .lfs, .ssh: break
         case .s3OfRclone, .googleByKeys, .googleByToken:
             try Files.makeDirectory(folder.path.appending("served").appending("bucket"))
             let keys = kind == .googleByToken ? [] : ["--auth-key", "AKIDEXAMPLE,\(Self.secret)"]
@@ -65,7 +72,10 @@ final class RemoteServer: Sendable {
                 [script, "acme", Self.secret, "sig=a%2Bb&sv=2021-12-02"], folder, "server")
         }
         self.port = port
-        if let proxy, kind != .directory {
+        lfs = kind == .lfs ? try await LFSServer(root: folder.path.appending("served")) : nil
+        try await lfs?.makeRepository("bucket.git")
+        ssh = kind == .ssh ? try await SSHServer(folder.path.appending("sshd")) : nil
+        if let proxy, kind != .directory, !kind.isOfGit {
             let script = Self.scripts.appending("counting_proxy.py").string
             let (front, more) = try await Self.script([script, "\(port)"] + proxy, folder, "proxy")
             port = front
@@ -74,6 +84,8 @@ final class RemoteServer: Sendable {
         var environment = ["HOME": folder.path.string]
         switch kind {
         case .directory: address = "file://\(folder.path)/served/bucket/a%20b"
+        case .lfs: address = "\(lfs?.url ?? "")/bucket.git"
+        case .ssh: address = "ssh://\(ssh?.address ?? "")\(folder.path)/served/bucket/a%20b"
         case .s3OfRclone, .s3OfMoto:
             address = "s3://bucket/a b"
             environment["AWS_ENDPOINT_URL_S3"] = "http://127.0.0.1:\(port)"
@@ -159,6 +171,14 @@ final class RemoteServer: Sendable {
     func remote() throws -> any ObjectRemote {
         switch kind {
         case .directory: try objectRemote(address, environment: environment)
+        case .lfs:
+            try LFSRemote(
+                LFSContext(
+                    LFSSettings(git: "remote.origin.url\n\(address)\0"), remote: "origin", directory: folder.path
+                ) {
+                    _, _ in ProcessResult(status: 1, output: [], errors: "")
+                })
+        case .ssh: try SSHRemote(address, settings: LFSSettings(git: "core.sshcommand\n\(ssh?.command ?? "")\0"))
         case .azureByKey, .azureByToken:
             try AzureRemote(BucketAddress(address, address.dropFirst(5)), environment, parts: Self.smallParts)
         default: try s3()
@@ -167,10 +187,8 @@ final class RemoteServer: Sendable {
 
     /// The bytes that lie there, read by another program: boto3, Microsoft's library, or from the server's folder.
     func read(_ content: ContentID) async throws -> [UInt8]? {
+        if kind.isFolder { return try Files.read(place(of: content)) }
         let key = "a b/" + content.key
-        if kind.isFolder {
-            return try Files.read(folder.path.appending(FilePath("served/bucket/" + key).components))
-        }
         let out = folder.path.appending("read")
         let program =
             kind == .s3OfMoto
@@ -193,12 +211,29 @@ final class RemoteServer: Sendable {
         return try Files.read(out)
     }
 
+    private var root: String { kind == .lfs ? "served/bucket.git/lfs/objects" : "served/bucket/a b" }
+
+    private func place(of content: ContentID) -> FilePath {
+        folder.path.appending(FilePath(root + "/" + content.key).components)
+    }
+
     /// Puts content into the server's folder behind its back, without waiting for the disk.
-    func place(_ text: String, _ content: ContentID) throws {
-        let file = folder.path.appending(FilePath("served/bucket/a b/" + content.key).components)
-        try Files.makeDirectory(file.removingLastComponent())
-        let handle = try FileDescriptor.open(file, .writeOnly, options: .create, permissions: .ownerReadWrite)
-        _ = try handle.closeAfter { try handle.writeAll(text.utf8) }
+    func place(_ texts: [String]) async throws {
+        let program = """
+            import hashlib, os, sys
+            for text in sys.stdin.read().splitlines():
+                oid = hashlib.sha256(text.encode()).hexdigest()
+                os.makedirs(f"{oid[:2]}/{oid[2:4]}", exist_ok=True)
+                open(f"{oid[:2]}/{oid[2:4]}/{oid}", "w").write(text)
+            """
+        let place = folder.path.appending(FilePath(root).components)
+        try Files.makeDirectory(place)
+        let result = try await ChildProcess.run(
+            Self.python.string, ["-c", program], in: place, environment: [:],
+            input: Array(texts.joined(separator: "\n").utf8))
+        guard result.status == 0 else {
+            throw ProcessFailure.failed(command: "placing", status: result.status, errors: result.errors)
+        }
     }
 
     /// The requests that have gone through the proxy.

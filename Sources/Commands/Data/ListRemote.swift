@@ -11,6 +11,13 @@ struct ListRemote {
     let revision: String?
     let json: Bool
 
+    /// Whether a word names another repository, and no folder of this one.
+    static func isMeant(_ word: String) -> Bool {
+        guard OriginAddress.names(word) else { return false }
+        guard let here = try? Repository.current(), let there = try? Repository(FilePath(word)) else { return true }
+        return here.gitDirectory != there.gitDirectory
+    }
+
     func run() async throws {
         let address = try OriginAddress(url, from: Files.currentDirectory() ?? "/")
         let other = try await OtherRepository.open(address, revision: revision, smallBlobs: true)
@@ -32,13 +39,13 @@ struct ListRemote {
                     ]))
             }
         } else if rows.isEmpty {
-            print("No data there.")
+            print("No data files.")
         } else {
-            var table = Table(["PATH", "SIZE", "OID", "THERE"])
+            var table = Table(["oid", "size", "here", "file"])
             for row in rows {
                 table.add([
-                    row.name, ByteCount.format(row.pointer.size), row.pointer.digest.short,
-                    present.map { $0.contains(row.pointer) ? "yes" : "no" } ?? "?",
+                    row.pointer.digest.short, ByteCount.format(row.pointer.size),
+                    present.map { $0.contains(row.pointer) ? "yes" : "no" } ?? "?", row.name,
                 ])
             }
             table.print()

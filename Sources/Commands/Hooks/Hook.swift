@@ -4,5 +4,5 @@ internal import ArgumentParser
 struct Hook: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "What git's hooks call", shouldDisplay: false,
-        subcommands: [PostCommit.self, PostRewrite.self, PrePush.self, Update.self, PostReceive.self])
+        subcommands: [PreCommit.self, PostCommit.self, PostRewrite.self, PrePush.self, Update.self, PostReceive.self])
 }

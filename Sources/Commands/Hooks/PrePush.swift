@@ -48,16 +48,20 @@ extension Hook {
         {
             let commits = new.compactMap { try? repository.resolve($0.hex) }
             let pointers = try PointerScan(repository).pointers(new: commits, old: old)
+            let datasets = try DatasetScan(repository).pointers(new: commits, old: old)
             let project = (try? Project.inWorkTree(of: repository)) ?? Project()
             let remote = try repository.remotes().contains(remote) ? remote : address
             try await LockCheck(repository, remote: remote, branch: branch).run(
                 new: commits, old: old, carriesData: !pointers.isEmpty && project.data.isAtGitRemote
             ) { Terminal.error("git-ml: \($0)") }
-            if pointers.isEmpty { return }
+            if pointers.isEmpty, datasets.isEmpty { return }
             let data = try project.data.objectRemote(of: repository, gitRemote: remote, ref: branch)
             let bar = ProgressBar("git-ml: sending")
             defer { bar.finish() }
-            let sent = try await DataTransfer(repository, store: repository.contentStore, remote: data) {
+            var sent = try await DatasetTransfer(repository, remote: data) {
+                bar.advance(by: $0, of: $1)
+            }.push(datasets)
+            sent += try await DataTransfer(repository, store: repository.contentStore, remote: data) {
                 bar.advance(by: $0, of: $1)
             }.push(new: commits, old: old)
             bar.finish()

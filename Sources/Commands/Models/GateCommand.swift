@@ -32,7 +32,8 @@ struct GateCommand: ParsableCommand {
         }
         let entry = Registry(try repository.tags()).models[name]
         let results = try GateCheck(store).check(
-            settings, path: model.path, candidate: repository.resolve(revision), current: entry?.desired[stage]?.commit)
+            settings, model: name, path: model.path, candidate: repository.resolve(revision),
+            current: entry?.desired[stage]?.commit)
         for result in results { print(result.line) }
         if results.contains(where: { !$0.isPassed }) { throw ExitCode(1) }
     }

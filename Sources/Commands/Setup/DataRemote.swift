@@ -26,7 +26,7 @@ struct DataRemote {
         defer { bar.finish() }
         return try await DataTransfer(repository, store: repository.contentStore, remote: remote) {
             bar.advance(by: $0, of: $1)
-        }.checkOut(commit)
+        }.checkOut(commit, link: project.data.link)
     }
 
     /// The same, in a bare repository its own folder.

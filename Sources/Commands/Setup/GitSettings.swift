@@ -10,6 +10,8 @@ struct GitSettings {
         [
             ("filter.lfs.process", "\(shellQuoted(Installation.command)) filter-process"),
             ("filter.lfs.required", "true"),
+            ("merge.ml-dataset.name", "datasets, path by path"),
+            ("merge.ml-dataset.driver", "\(shellQuoted(Installation.command)) merge-dataset %O %A %B %P"),
         ] + NotesSync.kinds.map { ("notes.ml/\($0).mergeStrategy", "cat_sort_uniq") }
     }
 

@@ -7,7 +7,7 @@ internal import SystemPackage
 /// A hook of somebody else is kept under `NAME.before-git-ml` (a link as the link that it is) and runs first, with
 /// the same arguments and input; when it refuses, ours does not run. Removing puts it back.
 struct HookInstaller {
-    static let clientHooks = ["post-commit", "post-rewrite", "pre-push"]
+    static let clientHooks = ["pre-commit", "post-commit", "post-rewrite", "pre-push"]
     static let serverHooks = ["post-receive"]
     static let guardHooks = ["update"]
     private static let mark = "git-ml hook"
@@ -16,11 +16,14 @@ struct HookInstaller {
     let source: FilePath
     /// Where hooks lie without `core.hooksPath`.
     private let usual: FilePath
+    /// A folder of hooks for all repositories, which is left alone.
+    let shared: SharedHooks?
 
     init(_ repository: Repository) async throws {
         let path = try await repository.git("rev-parse", "--git-path", "hooks").trimmingTrailingSpace
         let base = repository.workTree ?? repository.gitDirectory
-        directory = path.hasPrefix("/") ? FilePath(path) : base.appending(FilePath(path).components)
+        shared = try await SharedHooks(repository)
+        directory = shared?.own ?? (path.hasPrefix("/") ? FilePath(path) : base.appending(FilePath(path).components))
         source = try Installation.share().appending("hooks")
         usual = repository.commonDirectory.appending("hooks")
     }
@@ -52,15 +55,16 @@ struct HookInstaller {
     }
 
     /// Installs hooks and returns the names of those that were not there as they should be.
-    func install(_ names: [String]) throws -> [String] {
-        try names.filter { name in
+    func install(_ names: [String]) async throws -> [String] {
+        let isNew = try await shared?.set(ours: Self.clientHooks + Self.serverHooks + Self.guardHooks) ?? false
+        return try names.filter { name in
             guard let text = try Files.readText(source.appending(name)) else {
                 throw InstallationFailure(program: Installation.program.string)
             }
             let shim = text.replacing("@GIT_ML@", with: shellQuoted(Installation.command))
             let hook = try place(of: name)
             if try isOurs(hook) {
-                if try Files.readText(hook) == shim { return false }
+                if try Files.readText(hook) == shim { return isNew }
             } else if Files.exists(hook) {
                 try Files.rename(hook, to: directory.appending(name + ".before-git-ml"))
             }
@@ -70,13 +74,15 @@ struct HookInstaller {
     }
 
     /// Takes hooks out again and puts back what was there before.
-    func remove(_ names: [String]) throws -> [String] {
-        try names.filter { name in
+    func remove(_ names: [String]) async throws -> [String] {
+        let removed = try names.filter { name in
             guard try isInstalled(name) else { return false }
             let hook = try place(of: name)
             let before = directory.appending(name + ".before-git-ml")
             if Files.exists(before) { try Files.rename(before, to: hook) } else { Files.remove(hook) }
             return true
         }
+        try await shared?.remove()
+        return removed
     }
 }

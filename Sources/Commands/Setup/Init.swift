@@ -4,6 +4,7 @@ internal import GitKit
 internal import Models
 internal import Pointers
 internal import Runs
+internal import Storage
 internal import SystemPackage
 
 struct Init: AsyncParsableCommand {
@@ -99,9 +100,15 @@ struct Setup {
         let workTree = try repository.requireWorkTree()
         let project = try Project.inWorkTree(of: repository)  // a bad ml.yaml is told of before anything changes
         var changed = false
-        for hook in try await HookInstaller(repository).install(HookInstaller.clientHooks) {
+        let installer = try await HookInstaller(repository)
+        for hook in try await installer.install(HookInstaller.clientHooks) {
             say("installed the hook \(hook)")
             changed = true
+        }
+        if changed, let shared = installer.shared {
+            say(
+                "core.hooksPath of all repositories, \(shared.folder), is left alone: this one has its hooks in"
+                    + " \(shared.own), which call those there first")
         }
         if try await !GitSettings(repository: repository).apply().isEmpty {
             say("set the options of filter, notes and fetch")
@@ -133,8 +140,14 @@ struct Setup {
         } catch {
             say("could not fetch the runs from \(remote): \(error)")
         }
-        let data = try DataRemote(repository, project: project).resolve(remote)
-        let paths = try await DataRemote(repository, project: project).checkOut(head, from: data)
+        let place = DataRemote(repository, project: project)
+        let data: any ObjectRemote
+        do { data = try place.resolve(remote) } catch {
+            // A remote that is no place for data, a bundle say, matters only where there is data.
+            guard try PointerScan(repository).pointers(in: head).isEmpty else { throw error }
+            return try hadRuns != repository.ref("refs/notes/ml/runs")
+        }
+        let paths = try await place.checkOut(head, from: data)
         if !paths.isEmpty { say("brought \(paths.count) data file(s)") }
         return try hadRuns != repository.ref("refs/notes/ml/runs") || !paths.isEmpty
     }

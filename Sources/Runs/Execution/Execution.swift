@@ -62,7 +62,7 @@ public struct Execution: Sendable {
         try journal.begin(record, owner: ProcessIdentity(getpid()))
         let files = try WorkFiles(
             repository, settings: settings, modelPaths: modelPaths,
-            others: settings.metrics.filter { !$0.contains("*") } + [DVCLive.folderName])
+            others: settings.metricFiles.map(\.path).filter { !$0.contains("*") } + [DVCLive.folderName])
         let before = try files.state()
         let outcome: Supervisor.Outcome
         do {
@@ -183,9 +183,12 @@ public struct Execution: Sendable {
             let file = workTree.appending(FilePath(path).components)
             do {
                 if path.hasPrefix(DVCLive.folderName + "/"), files.role(of: path) == nil { continue }
-                if settings.metrics.contains(path), let bytes = try Files.read(file) {
+                let prefixes = settings.metricFiles.filter { $0.path == path }.map(\.prefix)
+                if !prefixes.isEmpty, let bytes = try Files.read(file) {
                     for (key, value) in ValueFile.metrics(try ValueFile.read(bytes, path: path)) {
-                        closing.series[key] = [MetricPoint(step: 0, time: now, value: value)]
+                        for prefix in prefixes {
+                            closing.series[prefix + key] = [MetricPoint(step: 0, time: now, value: value)]
+                        }
                     }
                 } else if let role = files.role(of: path) {
                     let content = try keep(file, isTracked: files.isTracked(path))

@@ -10,6 +10,22 @@ final class LFSActions: Sendable {
     private struct State {
         var known: [ContentID: [String: LFSAction]] = [:]
         var waiting: [ContentID: [Waiter]] = [:]
+        /// What is going to be asked for, the next one last.
+        var announced: [ContentID] = []
+
+        /// Those that wait, and as many of the next ones as fit into the same batch.
+        mutating func takeBatch() -> (contents: [ContentID], waiting: [ContentID: [Waiter]]) {
+            defer { waiting = [:] }
+            var contents = Array(waiting.keys)
+            let rest = (LFSBatch.limit - contents.count % LFSBatch.limit) % LFSBatch.limit
+            var others = 0
+            while others < rest, let next = announced.popLast() {
+                guard waiting[next] == nil, known[next] == nil else { continue }
+                contents.append(next)
+                others += 1
+            }
+            return (contents, waiting)
+        }
     }
 
     private static let batchesAtOnce = 4
@@ -62,16 +78,19 @@ final class LFSActions: Sendable {
         return try result.get()
     }
 
+    /// Lets further contents come along with the next question.
+    func announce(_ contents: [ContentID]) {
+        let sorted = contents.sorted { $1.digest < $0.digest }
+        state.withLock { $0.announced = sorted }
+    }
+
     /// What was laid out for the content does not hold any more.
     func forget(_ content: ContentID) { state.withLock { $0.known[content] = nil } }
 
     private func answerWaiting() async {
         try? await Task.sleep(for: .milliseconds(2))
-        let waiting = state.withLock { state in
-            defer { state.waiting = [:] }
-            return state.waiting
-        }
-        let answers = await Task { try await ask(Array(waiting.keys)) }.result
+        let (contents, waiting) = state.withLock { $0.takeBatch() }
+        let answers = await Task { try await ask(contents) }.result
         for (content, waiters) in waiting {
             let answer = answers.map { $0[content] ?? .failed(code: 0, message: "it says nothing of it") }
             for waiter in waiters { waiter.resume(returning: answer) }

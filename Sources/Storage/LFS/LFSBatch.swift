@@ -37,11 +37,13 @@ enum LFSBatch {
             throw refusal("it names content by \(algorithm), not by SHA-256")
         }
         guard let objects = json["objects"]?.array else { throw refusal("its answer has no list of objects") }
-        var asked: [String: ContentID] = [:]
-        for content in contents { asked[content.digest.hex] = content }
+        // One digest may have been asked for in two sizes.
+        let asked = Dictionary(grouping: contents) { $0.digest.hex }
         var result: [ContentID: Answer] = [:]
         for object in objects {
-            guard let content = object["oid"]?.string.flatMap({ asked[$0] }) else { continue }
+            guard let sizes = object["oid"]?.string.flatMap({ asked[$0] }),
+                let content = sizes.count == 1 ? sizes[0] : sizes.first(where: { $0.size == object["size"]?.int })
+            else { continue }
             result[content] = try answer(object, base, now) { name in
                 refusal("the address it gives for the \(name) of \(content.digest.short) is none that HTTP leads to")
             }

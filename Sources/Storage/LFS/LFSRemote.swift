@@ -1,4 +1,5 @@
 internal import Base
+internal import Synchronization
 public import SystemPackage
 internal import Transport
 
@@ -29,6 +30,8 @@ public struct LFSRemote: ObjectRemote {
         address = downloader.endpoint.address.shown
         width = min(64, max(1, context.settings.int("lfs.concurrenttransfers") ?? 8))
     }
+
+    public func announce(_ contents: [ContentID]) { downloads.announce(contents) }
 
     public func check() async throws {
         // Every server can be asked for the empty content.
@@ -64,16 +67,21 @@ public struct LFSRemote: ObjectRemote {
             guard let actions = try await self.actions(content, .upload), let action = actions["upload"] else {
                 return progress(content.size)
             }
+            let sent = Mutex<Int64>(0)
             let answer = try await uploader.perform(action, "PUT") { request in
                 request.body = .file(file)
-                request.progress = progress
+                request.progress = { count in
+                    sent.withLock { $0 += count }
+                    progress(count)
+                }
                 if !request.headers.keys.contains(where: { $0.lowercased() == "content-type" }) {
                     request.headers["Content-Type"] = "application/octet-stream"
                 }
             }
             uploads.forget(content)
+            // A body that was asked for twice, or not to its end, counts once.
+            progress((answer.isSuccess ? content.size : 0) - sent.withLock { $0 })
             if answer.isSuccess { return try await confirm(content, actions["verify"]) }
-            progress(-content.size)
             guard [401, 403, 410].contains(answer.status), mayRenew else { throw failure(answer, action, content) }
         }
     }

@@ -1,0 +1,120 @@
+internal import ArgumentParser
+internal import Base
+internal import GitKit
+internal import Models
+internal import Pointers
+internal import Storage
+
+struct Fetch: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Bring content into this clone without touching the work tree",
+        discussion: """
+            Brings what the current commit names; with --all what all of history names, with --recent what the branches that
+            have lately moved name (lfs.fetchrecentrefsdays, 7 where it is not set).
+
+              $ git ml fetch
+              $ git ml fetch upstream --include 'data/**'
+            """)
+
+    @Argument(help: "The git remote whose data remote is asked.")
+    var remote: String?
+
+    @Option(name: [.customShort("I"), .long], help: "Only paths that match; patterns with commas between them.")
+    var include: String?
+
+    @Option(name: [.customShort("X"), .long], help: "Not paths that match.")
+    var exclude: String?
+
+    @Flag(help: "Everything that any branch, tag or remote branch names.")
+    var all = false
+
+    @Flag(help: "Also what recent branches name.")
+    var recent = false
+
+    @OptionGroup var json: JSONOption
+
+    func run() async throws {
+        let repository = try Repository.current()
+        let settings = try repository.lfsSettings()
+        func list(_ option: String?, _ setting: [String]) -> [String] {
+            option.map { $0.split(separator: ",").map(String.init) } ?? setting
+        }
+        let filter =
+            all
+            ? FetchFilter()
+            : FetchFilter(
+                include: list(include, settings.fetchInclude), exclude: list(exclude, settings.fetchExclude))
+        let pointers = try await wanted(repository, days: settings.int("lfs.fetchrecentrefsdays") ?? 7, filter)
+        let brought = try await DataCommand(repository).fetch(pointers, from: remote)
+        if json.isOn {
+            for content in brought {
+                print(["oid": .string(content.digest.description), "size": .int(content.size)] as JSON)
+            }
+        } else if brought.isEmpty {
+            print("All content is here.")
+        } else {
+            print("fetched \(brought.count) object(s), \(ByteCount.format(brought.reduce(0) { $0 + $1.size }))")
+        }
+    }
+
+    private func wanted(_ repository: Repository, days: Int, _ filter: FetchFilter) async throws -> [Pointer] {
+        let refs = try repository.refs(below: "refs/").filter { ref in
+            ["refs/heads/", "refs/tags/", "refs/remotes/"].contains { ref.name.hasPrefix($0) }
+        }
+        if all {
+            return try PointerScan(repository).pointers(new: repository.commits(refs.map(\.target)), old: []).map(\.key)
+        }
+        var commits = try repository.head().map { [$0] } ?? []
+        if recent {
+            let since = Timestamp.now().microseconds - Int64(days) * 86_400_000_000
+            commits += try repository.commits(refs.map(\.target)).filter {
+                try repository.commit($0).committer.time.microseconds >= since
+            }
+        }
+        var pointers: Set<Pointer> = []
+        for commit in Set(commits) {
+            pointers.formUnion(
+                try await DataFiles(repository).at(commit).filter { filter.allows($0.name) }.map(\.pointer))
+        }
+        return Array(pointers)
+    }
+}
+
+/// What the commands on data share: the remote, the bar, the work tree.
+struct DataCommand {
+    let repository: Repository
+    let project: Project
+
+    init(_ repository: Repository) throws {
+        self.repository = repository
+        project = try Project.inWorkTree(of: repository)
+    }
+
+    /// The data remote of a git remote; without a name the usual one.
+    func remote(_ name: String?) throws -> any ObjectRemote {
+        let remotes = DataRemote(repository, project: project)
+        return try name.map { try remotes.resolve($0) } ?? remotes.resolve()
+    }
+
+    /// Brings what is not here and returns it; asks no remote when nothing is missing.
+    ///
+    /// What the remote lacks is told of at the end, when all else has been brought.
+    func fetch(_ pointers: [Pointer], from name: String?) async throws -> [ContentID] {
+        let store = repository.contentStore
+        let absent = Set(pointers.filter { $0.size > 0 && !store.contains($0.digest, size: $0.size) })
+        if absent.isEmpty { return [] }
+        let remote = try remote(name)
+        let contents = absent.map { ContentID($0.digest, size: $0.size) }
+        let present = try await remote.present(contents, for: .download)
+        let bar = ProgressBar("fetching")
+        defer { bar.finish() }
+        try await Transfer(remote, store: store) { bar.advance(by: $0, of: $1) }.download(Array(present))
+        if let lost = contents.first(where: { !present.contains($0) }) {
+            bar.finish()
+            let count = contents.count - present.count
+            if count > 1 { Terminal.error("\(count) objects are not at \(remote.address)") }
+            throw StorageFailure.missing(lost.digest, remote: remote.address)
+        }
+        return Array(present)
+    }
+}

@@ -1,0 +1,89 @@
+internal import ArgumentParser
+internal import Base
+internal import GitKit
+internal import Pointers
+internal import Storage
+internal import SystemPackage
+
+struct Fsck: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Verify pointers and content, and repair what the data remote still has",
+        discussion: """
+            Reads all content of this clone. What is damaged is moved to `lfs/bad` in git's folder and brought again from the data
+            remote. Content that is only at the remote is no fault. Status 5 when something stays wrong.
+
+              $ git ml fsck
+              $ git ml fsck v1.0 --dry-run
+            """)
+
+    @Argument(help: "A commit whose pointers are looked at; without it those of the index.")
+    var revision: String?
+
+    @Flag(help: "Only report.")
+    var dryRun = false
+
+    @OptionGroup var json: JSONOption
+
+    func run() async throws {
+        let repository = try Repository.current()
+        let check = DataCheck(repository)
+        let commit =
+            try revision.map { try repository.resolve($0) } ?? (repository.workTree == nil ? repository.head() : nil)
+        var open = 0
+        for content in try await check.damaged() {
+            if try await !repair(content, repository) { open += 1 }
+        }
+        let problems = try await check.pointers(at: commit)
+        let missing = problems.filter { $0.kind == .missing }.compactMap(\.content)
+        var present: Set<ContentID> = []
+        var silence: String?
+        if !missing.isEmpty {
+            do {
+                let remote = try DataCommand(repository).remote(nil)
+                present = try await remote.present(missing, for: .download)
+            } catch { silence = "\(error)" }
+        }
+        for problem in problems {
+            if problem.kind == .missing, let content = problem.content, present.contains(content) { continue }
+            open += 1
+            let reason = problem.kind == .missing ? (silence ?? "neither here nor at the remote") : problem.detail
+            say(problem.kind.rawValue, problem.path, problem.content, reason, isRepaired: false)
+        }
+        if open > 0 { throw ExitCode(5) }
+        if !json.isOn { print("All pointers and content are right.") }
+    }
+
+    private func repair(_ content: ContentID, _ repository: Repository) async throws -> Bool {
+        let store = repository.contentStore
+        var detail = "its bytes do not match its name"
+        var isRepaired = false
+        if !dryRun {
+            let place = try store.quarantine(content.digest)
+            detail += "; moved to \(place)"
+            do {
+                let remote = try DataCommand(repository).remote(nil)
+                // Damage may have changed the size: what a pointer says counts.
+                let files = try await DataFiles(repository).inIndex().map(\.pointer)
+                let size = files.first { $0.digest == content.digest }?.size ?? content.size
+                try await Transfer(remote, store: store).download([ContentID(content.digest, size: size)])
+                isRepaired = true
+                detail += "; brought again from \(remote.address)"
+            } catch { detail += "; it could not be brought again: \(error)" }
+        }
+        say(DataCheck.Problem.Kind.damaged.rawValue, nil, content, detail, isRepaired: isRepaired)
+        return isRepaired
+    }
+
+    private func say(_ problem: String, _ path: String?, _ content: ContentID?, _ detail: String, isRepaired: Bool) {
+        if json.isOn {
+            print(
+                [
+                    "problem": .string(problem), "path": .optional(path),
+                    "oid": .optional(content?.digest.description), "detail": .string(detail),
+                    "repaired": .bool(isRepaired),
+                ] as JSON)
+        } else {
+            print(Terminal.safe("\(problem): \(path ?? content?.digest.hex ?? ""): \(detail)"))
+        }
+    }
+}

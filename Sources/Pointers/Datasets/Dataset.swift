@@ -1,0 +1,91 @@
+internal import Base
+public import GitKit
+public import Storage
+public import SystemPackage
+
+/// A folder, or one large file, that git knows by one pointer file beside it.
+public struct Dataset: Sendable {
+    /// Of the folder or file, from the top of the work tree, with `/`.
+    public let path: String
+    public let workTree: FilePath
+    public let store: ContentStore
+    private let stateDirectory: FilePath
+
+    /// `path` may be the folder's or its pointer file's.
+    public init(_ repository: Repository, path: String) throws {
+        let name = path.hasSuffix(DatasetPointer.suffix) ? String(path.dropLast(DatasetPointer.suffix.count)) : path
+        self.path = name
+        workTree = try repository.requireWorkTree()
+        store = KeptObjects(repository).store
+        stateDirectory = repository.gitDirectory.appending("ml")
+    }
+
+    /// The folder or file itself.
+    public var place: FilePath { workTree.appending(FilePath(path).components) }
+    public var pointerPath: String { path + DatasetPointer.suffix }
+    public var pointerFile: FilePath { workTree.appending(FilePath(pointerPath).components) }
+
+    private var key: String { String(Digest.of(path).hex.prefix(32)) }
+    var cacheFile: FilePath { stateDirectory.appending("cache").appending("datasets").appending(key) }
+    /// Which part of the dataset is wanted here; no cache, because files that are not here would look removed without it.
+    var selectionFile: FilePath { stateDirectory.appending("datasets").appending(key + ".selection") }
+    var lockFile: FilePath { stateDirectory.appending("datasets").appending(key + ".lock") }
+
+    /// The pointer that stands in the work tree; nil when there is none.
+    public func pointer() throws -> DatasetPointer? {
+        try Files.read(pointerFile).map { try DatasetPointer.parse($0, path: pointerPath) }
+    }
+
+    /// Which part is wanted in this work tree: all of it unless a pull said otherwise.
+    public func selection() throws -> PathSelection {
+        try Files.readText(selectionFile).map { PathSelection(text: $0) } ?? PathSelection()
+    }
+
+    public func setSelection(_ selection: PathSelection) throws {
+        if selection.isAll { return Files.remove(selectionFile) }
+        try Files.replace(selectionFile, with: selection.text.utf8)
+    }
+
+    /// The root of a pointer's manifest, which must be here.
+    func root(_ pointer: DatasetPointer) throws -> ManifestRoot { try Self.root(pointer, name: path, store: store) }
+
+    static func root(_ pointer: DatasetPointer, name: String, store: ContentStore) throws -> ManifestRoot {
+        let content = pointer.manifest
+        guard content.size <= ManifestRoot.maximumSize else {
+            throw DatasetFailure.manifest(name, line: 0, "would be too large (\(content.size) bytes)")
+        }
+        guard store.contains(content.digest, size: content.size),
+            let bytes = try Files.read(store.path(of: content.digest))
+        else { throw DatasetFailure.missing(name, content.digest) }
+        guard Digest.of(bytes) == content.digest else {
+            throw DatasetFailure.damaged(name, place: store.path(of: content.digest).string)
+        }
+        return try ManifestRoot(bytes, name: name)
+    }
+
+    /// The contents that must be here before the manifest can be read; call again when they have been brought.
+    public func missingForReading(_ pointer: DatasetPointer) throws -> [ContentID] {
+        let content = pointer.manifest
+        guard store.contains(content.digest, size: content.size) else { return [content] }
+        return try root(pointer).indexes.map(\.content).filter { !store.contains($0.digest, size: $0.size) }
+    }
+
+    /// All contents of a dataset whose root is here, the root with them.
+    public func contents(_ pointer: DatasetPointer) throws -> [ContentID] {
+        try [pointer.manifest] + root(pointer).contents
+    }
+}
+
+/// Brings contents into the store, or throws.
+public typealias ContentFetch = @Sendable (_ contents: [ContentID]) async throws -> Void
+
+extension Dataset {
+    /// Brings what is needed to read a manifest.
+    public func prepare(_ pointer: DatasetPointer, fetch: ContentFetch) async throws {
+        for _ in 0..<2 {
+            let missing = try missingForReading(pointer)
+            if missing.isEmpty { return }
+            try await fetch(missing)
+        }
+    }
+}

@@ -1,0 +1,289 @@
+internal import Base
+public import Storage
+internal import SystemPackage
+
+/// What a checkout did with a dataset; paths as people read them.
+public struct DatasetCheckedOut: Sendable {
+    public var written = 0
+    public var removed = 0
+    public var bytes: Int64 = 0
+    /// Files that the user has changed, or made where the dataset has one: left as they are.
+    public var kept: [String] = []
+}
+
+extension Dataset {
+    /// Makes the folder what the pointer beside it says.
+    ///
+    /// Files that are there already are not written again, so that an interrupted checkout is continued; files that the user has
+    /// changed are left alone and named, unless `force`; files of an earlier state go when nobody has changed them, files that
+    /// were never in the dataset stay. Only packs that hold a wanted file are fetched.
+    public func checkOut(
+        force: Bool = false, link: DataSettings.Link = .reflink, fetch: ContentFetch,
+        progress: @escaping @Sendable (_ done: Int64, _ total: Int64) -> Void = { _, _ in }
+    ) async throws -> DatasetCheckedOut {
+        guard let pointer = try pointer() else { throw FileFailure("read", pointerFile, .noSuchFileOrDirectory) }
+        try await prepare(pointer, fetch: fetch)
+        var packs: [ContentID] = []
+        // What is missing is fetched without the lock, because that can take hours.
+        for _ in 0..<2 {
+            packs = try FileLock.with(lockFile) {
+                var plan = DatasetCheckout(self, pointer, force: force)
+                try plan.decide()
+                return plan.missing()
+            }
+            if packs.isEmpty { break }
+            try await fetch(packs)
+        }
+        return try FileLock.with(lockFile) {
+            var plan = DatasetCheckout(self, pointer, force: force)
+            try plan.decide()
+            if let missing = plan.missing().first { throw DatasetFailure.missing(path, missing.digest) }
+            return try plan.carryOut(link: link, progress: progress)
+        }
+    }
+
+    /// The contents of a dataset that are not here; of one whose root is not here, the root.
+    public func missing(_ pointer: DatasetPointer) throws -> [ContentID] {
+        let root = pointer.manifest
+        guard store.contains(root.digest, size: root.size) else { return [root] }
+        return try contents(pointer).filter { !store.contains($0.digest, size: $0.size) }
+    }
+}
+
+/// One checkout: compare, decide, then remove and write.
+private struct DatasetCheckout {
+    private enum Fate: UInt8 { case absent, keep, write, conflict }
+
+    private let dataset: Dataset
+    private let pointer: DatasetPointer
+    private let force: Bool
+    private var root = ManifestRoot()
+    /// What the dataset should hold.
+    private var wanted = FileTable()
+    private var parts: [[Slice]] = []
+    private var fates: [Fate] = []
+    /// What is there.
+    private var present = FileTable()
+    private var removals: [[UInt8]] = []
+    private var kept: [[UInt8]] = []
+
+    init(_ dataset: Dataset, _ pointer: DatasetPointer, force: Bool) {
+        self.dataset = dataset
+        self.pointer = pointer
+        self.force = force
+    }
+
+    // MARK: Deciding
+
+    mutating func decide() throws {
+        root = try dataset.root(pointer)
+        try readManifest()
+        let status = Files.status(dataset.place)
+        if let status {
+            guard status.kind == (pointer.kind == .folder ? .directory : .file) else {
+                throw DatasetFailure(
+                    .user, "\(dataset.path) stands where the dataset belongs",
+                    hints: ["move it away, then run the command again"])
+            }
+            present = try DatasetTable.scan(dataset, pointer.kind)
+        }
+        try compare()
+    }
+
+    private mutating func readManifest() throws {
+        var reader = try ManifestReader(root, name: dataset.path, store: dataset.store)
+        var files: Int64 = 0
+        var size: Int64 = 0
+        while let entry = try reader.next() {
+            if entry.mode != .folder { files += 1 }
+            size = size.addingReportingOverflow(entry.size).partialValue
+            if pointer.kind == .file, entry.path != DatasetTable.fileName || entry.mode.rawValue > 1 {
+                throw DatasetFailure.manifest(dataset.path, line: 1, "is none of a dataset of one file")
+            }
+            var row = FileTable.Row(
+                pathStart: wanted.paths.count, pathLength: UInt16(entry.path.count),
+                mode: FileTable.Mode(rawValue: entry.mode.rawValue) ?? .file, stamp: .unknown)
+            wanted.paths += entry.path
+            row.stamp.size = entry.size
+            row.name = entry.name
+            switch entry.content {
+            case .nothing: break
+            case .whole(let pack, let offset):
+                row.pack = Int32(pack)
+                row.offset = offset
+            case .parts(let slices):
+                row.pack = Int32(-2 - parts.count)
+                parts.append(slices)
+            }
+            wanted.rows.append(row)
+        }
+        guard files == pointer.files, size == pointer.size else {
+            throw DatasetFailure.manifest(
+                dataset.path, line: 0,
+                "holds \(files) files of \(size) bytes, the pointer says \(pointer.files) of \(pointer.size)")
+        }
+    }
+
+    /// Goes through both tables at once; what cannot be told by stamps is read, on several threads, before it is decided.
+    private mutating func compare() throws {
+        let selection = try dataset.selection()
+        fates = [Fate](repeating: .absent, count: wanted.rows.count)
+        let cache = DatasetCache(dataset.cacheFile)
+        var cursor = DatasetCache.Cursor(cache)
+        var unsure: [(row: Int, wanted: Int?, known: ContentName?)] = []
+        var i = 0
+        for w in wanted.rows.indices {
+            let path = wanted.path(w)
+            let isHere = path.withUnsafeBytes { path -> Bool in
+                while i < present.rows.count, present.compare(i, to: path) < 0 {
+                    meetStranger(i, &cursor, &unsure)
+                    i += 1
+                }
+                return i < present.rows.count && present.compare(i, to: path) == 0
+            }
+            guard isHere else {
+                if selection.contains(path) { fates[w] = .write }
+                continue
+            }
+            meet(i, w, path.withUnsafeBytes { cursor.find($0) }, &unsure)
+            i += 1
+        }
+        while i < present.rows.count {
+            meetStranger(i, &cursor, &unsure)
+            i += 1
+        }
+        try settle(unsure)
+    }
+
+    /// A file of the work tree that the manifest has too.
+    private mutating func meet(
+        _ i: Int, _ w: Int, _ known: DatasetCache.Entry?, _ unsure: inout [(row: Int, wanted: Int?, known: ContentName?)]
+    ) {
+        let row = present.rows[i]
+        if row.mode == .folder { return fates[w] = .keep }
+        if let known, known.stamp == row.stamp, known.mode == row.mode {
+            let isSame = known.name == wanted.rows[w].name && row.mode == wanted.rows[w].mode
+            fates[w] = isSame ? .keep : .write
+            present.rows[i].name = known.name
+            if isSame { wanted.rows[w].stamp = row.stamp }
+        } else if row.mode == .other {
+            fates[w] = .conflict
+            kept.append(present.path(i))
+        } else {
+            unsure.append((i, w, known?.name))
+        }
+    }
+
+    /// A file of the work tree that the manifest does not have: ours from before, or the user's.
+    private mutating func meetStranger(
+        _ i: Int, _ cursor: inout DatasetCache.Cursor, _ unsure: inout [(row: Int, wanted: Int?, known: ContentName?)]
+    ) {
+        let row = present.rows[i]
+        let path = present.path(i)
+        guard let known = path.withUnsafeBytes({ cursor.find($0) }) else { return }
+        if row.mode == .folder || (known.stamp == row.stamp && known.mode == row.mode) {
+            removals.append(path)
+        } else if row.mode != .other {
+            unsure.append((i, nil, known.name))
+        }
+    }
+
+    private mutating func settle(_ unsure: [(row: Int, wanted: Int?, known: ContentName?)]) throws {
+        if unsure.isEmpty { return }
+        let names = try ContentNames.of(unsure.map(\.row), present, dataset, pointer.kind)
+        for (item, name) in zip(unsure, names) {
+            let row = present.rows[item.row]
+            if let w = item.wanted {
+                if name == wanted.rows[w].name, row.mode == wanted.rows[w].mode {
+                    fates[w] = .keep
+                    wanted.rows[w].stamp = row.stamp
+                } else {
+                    // The same bytes under another mode are no work of the user's that could be lost.
+                    fates[w] = force || name == item.known || name == wanted.rows[w].name ? .write : .conflict
+                }
+                if fates[w] == .conflict { kept.append(present.path(item.row)) }
+            } else if name == item.known {
+                removals.append(present.path(item.row))
+            } else {
+                kept.append(present.path(item.row))
+            }
+        }
+    }
+
+    /// The packs that are needed and not here.
+    func missing() -> [ContentID] {
+        var needed: Set<Int> = []
+        for w in wanted.rows.indices where fates[w] == .write {
+            let row = wanted.rows[w]
+            if row.pack >= 0 { needed.insert(Int(row.pack)) }
+            if row.pack <= -2 { for slice in parts[Int(-2 - row.pack)] { needed.insert(slice.pack) } }
+        }
+        return needed.sorted().map { root.packs[$0].content }.filter {
+            !dataset.store.contains($0.digest, size: $0.size)
+        }
+    }
+
+    // MARK: Doing
+
+    mutating func carryOut(
+        link: DataSettings.Link, progress: @escaping @Sendable (Int64, Int64) -> Void
+    ) throws -> DatasetCheckedOut {
+        var result = DatasetCheckedOut()
+        if pointer.kind == .folder { try Files.makeDirectory(dataset.place) }
+        try clean()
+        result.removed = try remove()
+        let todo = wanted.rows.indices.filter { fates[$0] == .write }
+        let writer = DatasetFiles(
+            dataset, kind: pointer.kind, packs: root.packs, parts: parts, link: link, progress: progress)
+        try writer.write(todo, of: &wanted)
+        result.written = todo.count
+        result.bytes = todo.reduce(0) { $0 + (wanted.rows[$1].mode == .folder ? 0 : wanted.rows[$1].stamp.size) }
+        result.kept = kept.map { DatasetPath.display($0) }.sorted()
+        try writeCache()
+        return result
+    }
+
+    /// Takes away what a checkout that was stopped has left.
+    private func clean() throws {
+        if present.leftovers.isEmpty { return }
+        var folders = try TreeFolders(dataset.place)
+        for path in present.leftovers {
+            let (folder, name) = try folders.folder(of: path)
+            unlinkat(folder.descriptor, name, 0)
+        }
+    }
+
+    private func remove() throws -> Int {
+        if removals.isEmpty { return 0 }
+        var folders = try TreeFolders(dataset.place)
+        var emptied: Set<[UInt8]> = []
+        for path in removals {
+            let (folder, name) = try folders.folder(of: path)
+            if unlinkat(folder.descriptor, name, 0) != 0, errno == EISDIR || errno == EPERM {
+                unlinkat(folder.descriptor, name, AT_REMOVEDIR)
+            }
+            var above = path
+            while let slash = above.lastIndex(of: 0x2f) {
+                above = Array(above[..<slash])
+                if !emptied.insert(above).inserted { break }
+            }
+        }
+        // Deeper ones first; those that still hold something stay.
+        for path in emptied.sorted(by: { $0.count > $1.count }) {
+            if let (folder, name) = try? folders.folder(of: path) { unlinkat(folder.descriptor, name, AT_REMOVEDIR) }
+        }
+        return removals.count
+    }
+
+    private func writeCache() throws {
+        var cache = DatasetCache.Writer(
+            manifest: ContentName(pointer.manifest.digest), capacity: wanted.rows.count)
+        let clock = FileStamp.now()
+        for w in wanted.rows.indices where fates[w] != .absent {
+            let row = wanted.rows[w]
+            let stamp = fates[w] == .conflict ? FileStamp.unknown : row.stamp
+            cache.add(wanted.path(w), stamp: stamp, name: row.name, mode: row.mode, clock: clock)
+        }
+        try cache.write(dataset.cacheFile)
+    }
+}

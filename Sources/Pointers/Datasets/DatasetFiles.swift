@@ -1,0 +1,183 @@
+internal import Base
+internal import Storage
+internal import SystemPackage
+
+/// Writes files of a dataset into the work tree on several threads: each under another name first, verified, then renamed.
+final class DatasetFiles: @unchecked Sendable {
+    // `done` is guarded by `gate`; all else does not change.
+    private let dataset: Dataset
+    private let kind: DatasetPointer.Kind
+    private let packs: [Pack]
+    private let parts: [[Slice]]
+    private let link: DataSettings.Link
+    private let progress: @Sendable (Int64, Int64) -> Void
+
+    init(
+        _ dataset: Dataset, kind: DatasetPointer.Kind, packs: [Pack], parts: [[Slice]], link: DataSettings.Link,
+        progress: @escaping @Sendable (Int64, Int64) -> Void
+    ) {
+        self.dataset = dataset
+        self.kind = kind
+        self.packs = packs
+        self.parts = parts
+        self.link = link
+        self.progress = progress
+    }
+
+    /// Writes these rows of the table and notes their new stamps in it.
+    func write(_ todo: [Int], of table: inout FileTable) throws {
+        if todo.isEmpty { return }
+        let total = todo.reduce(Int64(0)) { $0 + max(0, table.rows[$1].stamp.size) }
+        let step = 128
+        let turnstile = Turnstile()
+        let paths = table.paths
+        let top = kind == .folder ? dataset.place : dataset.place.removingLastComponent()
+        try table.rows.withUnsafeMutableBufferPointer { rows in
+            // Each step has rows of its own.
+            nonisolated(unsafe) let rows = rows
+            try Workers.run { [self] worker in
+                do {
+                    var one = try OneWriter(self, top: top, worker: worker)
+                    while let number = turnstile.take(below: (todo.count + step - 1) / step) {
+                        var moved: Int64 = 0
+                        for k in number * step..<min(todo.count, (number + 1) * step) {
+                            let row = rows[todo[k]]
+                            let path = Array(paths[row.pathStart..<row.pathStart + Int(row.pathLength)])
+                            rows[todo[k]].stamp = try one.write(row, path)
+                            moved += row.stamp.size
+                        }
+                        progress(moved, total)
+                    }
+                } catch {
+                    turnstile.breakOff()
+                    throw error
+                }
+            }
+        }
+    }
+
+    /// What one thread needs.
+    private struct OneWriter {
+        private let files: DatasetFiles
+        private let worker: Int
+        private var folders: TreeFolders
+        private var packFiles: PackFiles
+        private var count = 0
+        private var buffer: [UInt8] = []
+
+        init(_ files: DatasetFiles, top: FilePath, worker: Int) throws {
+            self.files = files
+            self.worker = worker
+            folders = try TreeFolders(top)
+            packFiles = PackFiles(store: files.dataset.store)
+        }
+
+        /// Puts one entry in place and returns its stamp there.
+        mutating func write(_ row: FileTable.Row, _ path: [UInt8]) throws -> FileStamp {
+            let shown = files.kind == .file ? files.dataset.path : "\(files.dataset.path)/\(DatasetPath.display(path))"
+            let place = files.kind == .file ? Array((files.dataset.place.lastComponent?.string ?? "").utf8) : path
+            if row.mode == .folder {
+                _ = try folders.open(path, creating: true)
+                return .unknown
+            }
+            let (folder, name) = try folders.folder(of: place, creating: true)
+            count += 1
+            let temporary = TreeFolders.text(FolderScan.temporaryPrefix + Array("\(getpid())-\(worker)-\(count)".utf8)[...])
+            do {
+                let stamp = try row.mode == .link
+                    ? makeLink(row, path, shown, folder, temporary, name)
+                    : makeFile(row, shown, folder, temporary, name)
+                return stamp
+            } catch {
+                unlinkat(folder.descriptor, temporary, 0)
+                throw error
+            }
+        }
+
+        private mutating func makeFile(
+            _ row: FileTable.Row, _ shown: String, _ folder: FileHandle, _ temporary: [CChar], _ name: [CChar]
+        ) throws -> FileStamp {
+            let mode: mode_t = row.mode == .executable ? 0o777 : 0o666
+            unlinkat(folder.descriptor, temporary, 0)
+            let descriptor = openat(
+                folder.descriptor, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
+            guard descriptor >= 0 else { throw FileFailure("write", FilePath(shown), Errno(rawValue: errno)) }
+            let file = FileHandle(descriptor)
+            var hasher = Digest.Hasher()
+            for slice in slices(row) {
+                try read(slice, shown)
+                hasher.update(buffer)
+                try put(buffer, to: file, shown)
+            }
+            guard ContentName(hasher.finish()) == row.name else { throw damaged(row, shown) }
+            return try rename(folder, temporary, name, shown) {
+                var info = stat()
+                return fstat(file.descriptor, &info) == 0 ? FileStamp(info) : .unknown
+            }
+        }
+
+        private mutating func makeLink(
+            _ row: FileTable.Row, _ path: [UInt8], _ shown: String, _ folder: FileHandle, _ temporary: [CChar],
+            _ name: [CChar]
+        ) throws -> FileStamp {
+            guard row.stamp.size <= 4096 else { throw DatasetFailure(.corrupt, "\(shown) is a link that is too long") }
+            buffer.removeAll()
+            for slice in slices(row) { try read(slice, shown) }
+            guard ContentName(Digest.of(buffer)) == row.name else { throw damaged(row, shown) }
+            if let problem = DatasetPath.problem(target: buffer, of: path) {
+                throw DatasetFailure(.corrupt, "the manifest of \(files.dataset.path): \(DatasetPath.display(path)) \(problem)")
+            }
+            unlinkat(folder.descriptor, temporary, 0)
+            guard symlinkat(TreeFolders.text(buffer[...]), folder.descriptor, temporary) == 0 else {
+                throw FileFailure("write", FilePath(shown), Errno(rawValue: errno))
+            }
+            return try rename(folder, temporary, name, shown) {
+                var info = stat()
+                return fstatat(folder.descriptor, name, &info, AT_SYMLINK_NOFOLLOW) == 0 ? FileStamp(info) : .unknown
+            }
+        }
+
+        private func rename(
+            _ folder: FileHandle, _ temporary: [CChar], _ name: [CChar], _ shown: String, stamp: () -> FileStamp
+        ) throws -> FileStamp {
+            guard renameat(folder.descriptor, temporary, folder.descriptor, name) == 0 else {
+                throw FileFailure("write", FilePath(shown), Errno(rawValue: errno))
+            }
+            return stamp()
+        }
+
+        private func slices(_ row: FileTable.Row) -> [Slice] {
+            if row.pack <= -2 { return files.parts[Int(-2 - row.pack)] }
+            if row.pack < 0 { return [] }
+            // A whole content may be larger than what one read should take when another program made the packs.
+            var slices: [Slice] = []
+            var at: Int64 = 0
+            while at < row.stamp.size {
+                let size = min(row.stamp.size - at, 4 << 20)
+                slices.append(Slice(name: .none, size: size, pack: Int(row.pack), offset: row.offset + at))
+                at += size
+            }
+            return slices
+        }
+
+        private mutating func read(_ slice: Slice, _ shown: String) throws {
+            let size = Int(slice.size)
+            if buffer.count > size { buffer.removeSubrange(size...) }
+            if buffer.count < size { buffer.append(contentsOf: repeatElement(0, count: size - buffer.count)) }
+            try buffer.withUnsafeMutableBytes {
+                try packFiles.read(files.packs[slice.pack], at: slice.offset, into: $0, for: shown)
+            }
+        }
+
+        private func put(_ bytes: [UInt8], to file: FileHandle, _ shown: String) throws {
+            do { _ = try FileDescriptor(rawValue: file.descriptor).writeAll(bytes) } catch let errno as Errno {
+                throw FileFailure("write", FilePath(shown), errno)
+            }
+        }
+
+        private func damaged(_ row: FileTable.Row, _ shown: String) -> DatasetFailure {
+            let pack = slices(row).first.map { files.packs[$0.pack].name.digest }
+            return .damaged(shown, place: pack.map { files.dataset.store.path(of: $0).string } ?? "the manifest")
+        }
+    }
+}

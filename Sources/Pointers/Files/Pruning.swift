@@ -1,0 +1,82 @@
+public import Base
+public import GitKit
+public import Storage
+internal import SystemPackage
+
+/// Decides which content of this clone can go: what is at the remote and nobody here is likely to need soon.
+public struct Pruning: Sendable {
+    private let repository: Repository
+    /// What commits of so many days name stays.
+    private let days: Int
+
+    public init(_ repository: Repository, days: Int) {
+        self.repository = repository
+        self.days = days
+    }
+
+    /// What is here and may go if the remote has it, with its size.
+    ///
+    /// Stays: what an index or HEAD of a work tree, a stash, a commit of the last days or the journal names, and every file that
+    /// came into the store after `time`.
+    public func candidates(olderThan time: Timestamp) async throws -> [ContentID] {
+        let store = repository.contentStore
+        let kept = try await retained()
+        return try store.all().filter { !kept.contains($0) }.compactMap { digest in
+            guard let status = Files.status(store.path(of: digest)), status.modified < time else { return nil }
+            return ContentID(digest, size: status.size)
+        }
+    }
+
+    private func retained() async throws -> Set<Digest> {
+        let files = DataFiles(repository)
+        var kept: Set<Digest> = []
+        var commits: Set<ObjectID> = []
+        let common = repository.commonDirectory
+        let worktrees = try Files.list(common.appending("worktrees")).map {
+            common.appending("worktrees").appending($0)
+        }
+        for folder in [common] + worktrees {
+            let git = Git(in: folder, environment: ["GIT_DIR": folder.string])
+            if Files.exists(folder.appending("index")) {
+                kept.formUnion(try await files.inIndex(of: git).map(\.pointer.digest))
+            }
+            let head = try await git.attempt(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])
+            if let id = ObjectID(head.trimmed) { commits.insert(id) }
+        }
+        commits.formUnion(try await list(["rev-list", "--all", "--reflog", "--since=\(days).days.ago"]))
+        if try repository.ref("refs/stash") != nil {
+            // A stash is a merge of HEAD, the index and the untracked files.
+            commits.formUnion(try await list(["log", "-g", "--format=%H %P", "refs/stash"]))
+        }
+        var seen: Set<ObjectID> = []
+        for commit in commits {
+            guard let tree = try? repository.commit(commit).tree, seen.insert(tree).inserted else { continue }
+            kept.formUnion(try await files.at(commit).map(\.pointer.digest))
+        }
+        return kept.union(try journal())
+    }
+
+    private func list(_ arguments: [String]) async throws -> [ObjectID] {
+        String(decoding: try await repository.git.bytes(arguments), as: UTF8.self)
+            .split { $0.isWhitespace }.compactMap { ObjectID($0) }
+    }
+
+    /// The digests that runs in the journal name; they may not be in any commit yet.
+    private func journal() throws -> Set<Digest> {
+        var found: Set<Digest> = []
+        let folder = repository.mlDirectory.appending("journal")
+        for name in try Files.list(folder) where Files.status(folder.appending(name))?.kind == .file {
+            var rest = (try Files.read(folder.appending(name)) ?? [])[...]
+            let mark = Array("sha256:".utf8)
+            while let colon = rest.firstIndex(of: 0x3a) {
+                if rest[..<colon].suffix(6).elementsEqual(mark.dropLast()),
+                    let digest = Digest(String(decoding: rest[(colon + 1)...].prefix(64), as: UTF8.self))
+                {
+                    found.insert(digest)
+                }
+                rest = rest[(colon + 1)...]
+            }
+        }
+        return found
+    }
+}
