@@ -59,7 +59,7 @@ struct List: AsyncParsableCommand {
             } else {
                 table.add([
                     pointer.manifest.digest.short, ByteCount.format(pointer.size), isPresent ? "yes" : "no",
-                    dataset.path + "/ (\(pointer.files) files)",
+                    dataset.path + (pointer.kind == .folder ? "/ (\(pointer.files) files)" : " (dataset)"),
                 ])
             }
         }

@@ -70,6 +70,14 @@ public struct Dataset: Sendable {
         return try root(pointer).indexes.map(\.content).filter { !store.contains($0.digest, size: $0.size) }
     }
 
+    /// Those contents of a dataset that are here and do not match their digests; reads them all.
+    public func damaged(_ pointer: DatasetPointer) throws -> [ContentID] {
+        try ([pointer.manifest] + ((try? root(pointer))?.contents ?? [])).filter { content in
+            let file = store.path(of: content.digest)
+            return Files.exists(file) ? try Digest.of(file: file) != (content.digest, content.size) : false
+        }
+    }
+
     /// All contents of a dataset whose root is here, the root with them.
     public func contents(_ pointer: DatasetPointer) throws -> [ContentID] {
         try [pointer.manifest] + root(pointer).contents

@@ -53,7 +53,8 @@ struct BucketAddress {
         self.address = address
         let parts = rest.split(separator: "/").map(String.init)
         // A user, a query or a fragment could carry secrets or lead elsewhere; no bucket has such a name.
-        guard let bucket = parts.first, !address.contains("@"), !address.contains("?"), !address.contains("#"),
+        guard !rest.hasPrefix("/"), let bucket = parts.first, !address.contains("@"), !address.contains("?"),
+            !address.contains("#"),
             !parts.contains(".."), !parts.contains("."),
             bucket.utf8.allSatisfy({
                 (48...57).contains($0) || (97...122).contains($0) || (65...90).contains($0) || "-._".utf8.contains($0)
