@@ -44,7 +44,11 @@ struct Get: AsyncParsableCommand {
         for path in selection.submodules {
             Terminal.error("git-ml: \(Terminal.safe(path)) is a submodule and is left out")
         }
-        let target = OriginTarget.place(to, below: here, name: path, in: address)
+        let name = selection.dataset == nil ? path : OriginSelection.name(ofDataset: path)
+        for path in selection.nestedDatasets {
+            Terminal.error("git-ml: \(Terminal.safe(path)) is the pointer of a dataset; its files come by its own name")
+        }
+        let target = OriginTarget.place(to, below: here, name: name, in: address)
         let cache = try OriginCache(in: Self.cacheFolder(), for: [address.text, selection.path, target.string])
         let bar = ProgressBar("fetching")
         defer { bar.finish() }
@@ -64,7 +68,7 @@ struct Get: AsyncParsableCommand {
         } else if outcome.isUnchanged {
             print("\(Terminal.safe(shown)) is there already, the same as in \(other.commit.short)")
         } else {
-            let files = selection.isFolder ? "\(outcome.files) file(s), " : ""
+            let files = selection.isFolder || selection.dataset != nil ? "\(outcome.files) file(s), " : ""
             print(
                 "brought \(Terminal.safe(shown)): \(files)\(ByteCount.format(outcome.size)), from \(other.commit.short)"
             )

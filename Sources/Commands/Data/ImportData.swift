@@ -48,7 +48,7 @@ struct ImportReport {
         let commit = String(origin.commit.prefix(10))
         if outcome.isUnchanged { return "up to date at \(commit)" }
         guard let before = outcome.before else {
-            let files = origin.path.hasSuffix("/") ? "\(outcome.files) file(s), " : ""
+            let files = outcome.isDataset || origin.path.hasSuffix("/") ? "\(outcome.files) file(s), " : ""
             return "imported \(files)\(ByteCount.format(outcome.size)) from \(origin.url) at \(commit)"
         }
         var parts: [String] = []

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Base
 internal import GitKit
 internal import Pointers
+internal import Storage
 internal import SystemPackage
 
 /// `git ml ls URL [PATH]`: what data another repository has.
@@ -29,7 +30,20 @@ struct ListRemote {
         do { present = try await other.present(rows.map(\.pointer)) } catch let failure as any Failure {
             Terminal.error("git-ml: cannot tell what content is there: \(Terminal.safe(failure.description))")
         }
+        let datasets = selection.entries.compactMap { entry in
+            entry.dataset.map {
+                (name: String(name(entry, selection).dropLast(DatasetPointer.suffix.count)), pointer: $0)
+            }
+        }
         if json {
+            for set in datasets {
+                print(
+                    JSON.object([
+                        .init("path", .string(set.name)), .init("kind", "dataset"),
+                        .init("oid", .string(set.pointer.manifest.digest.description)),
+                        .init("size", .int(set.pointer.size)), .init("present", .null),
+                    ]))
+            }
             for row in rows {
                 print(
                     JSON.object([
@@ -38,7 +52,7 @@ struct ListRemote {
                         .init("present", present.map { .bool($0.contains(row.pointer)) } ?? .null),
                     ]))
             }
-        } else if rows.isEmpty {
+        } else if rows.isEmpty, datasets.isEmpty {
             print("No data files.")
         } else {
             var table = Table(["oid", "size", "here", "file"])
@@ -46,6 +60,12 @@ struct ListRemote {
                 table.add([
                     row.pointer.digest.short, ByteCount.format(row.pointer.size),
                     present.map { $0.contains(row.pointer) ? "yes" : "no" } ?? "?", row.name,
+                ])
+            }
+            for set in datasets {
+                table.add([
+                    set.pointer.manifest.digest.short, ByteCount.format(set.pointer.size), "?",
+                    "\(set.name)/ (\(set.pointer.files) files)",
                 ])
             }
             table.print()

@@ -24,24 +24,46 @@ struct DVCHash: Hashable, Sendable {
     func matches(_ hasher: DVCHasher) -> Bool { hasher.plain == md5 || (isLegacy && hasher.unix == md5) }
 }
 
-/// Both digests of one content, given in the pieces of 1 MiB in which DVC reads.
+/// Both digests of one content.
 struct DVCHasher {
+    /// DVC reads so much at a time; a CR LF across the border stays as it is.
+    private static let pieceSize = 1 << 20
     private var plainState = MD5Hasher()
     private var unixState = MD5Hasher()
     private let isLegacy: Bool
     private var isText: Bool?
+    /// The beginning of the present piece.
+    private var waiting: [UInt8] = []
 
     init(isLegacy: Bool) { self.isLegacy = isLegacy }
 
     var plain: String { plainState.finish() }
-    var unix: String { unixState.finish() }
+    var unix: String {
+        var last = self
+        last.finishPiece()
+        return last.unixState.finish()
+    }
 
-    mutating func update(_ piece: UnsafeRawBufferPointer) {
-        plainState.update(piece)
-        guard isLegacy else { return }
-        let text = isText ?? Self.isText(piece)
+    mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        plainState.update(bytes)
+        guard isLegacy, isText != false else {
+            if isLegacy { unixState.update(bytes) }
+            return
+        }
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let part = rest.prefix(Self.pieceSize - waiting.count)
+            waiting += part
+            rest = rest.dropFirst(part.count)
+            if waiting.count == Self.pieceSize { finishPiece() }
+        }
+    }
+
+    private mutating func finishPiece() {
+        let text = waiting.withUnsafeBytes { isText ?? Self.isText($0) }
         isText = text
-        text ? unixState.update(Self.withUnixEnds(piece)) : unixState.update(piece)
+        unixState.update(text ? waiting.withUnsafeBytes(Self.withUnixEnds) : waiting)
+        waiting.removeAll(keepingCapacity: true)
     }
 
     /// DVC's guess: no zero byte, and at most three in ten bytes of the first 512 that are not plain ASCII text.

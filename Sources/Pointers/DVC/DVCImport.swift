@@ -60,11 +60,19 @@ public struct DVCImport: Sendable {
         let outputs = try await usable(project.outputs(paths), project, &outcome)
         let sources = try DVCSources(repository, project, outputs, remote: options.remote)
         let items = try await items(outputs, sources)
-        var found = try sources.take(items, outputs, onlyLooks: options.isDry, progress: progress)
+        var found = try await sources.take(items, outputs, onlyLooks: options.isDry, progress: progress)
         let absent = items.indices.filter { found[$0] == nil }
-        let fetched = try await sources.download(
-            absent.map { items[$0] }, outputs, onlyLooks: options.isDry, progress: progress)
-        for (i, content) in zip(absent, fetched) { found[i] = content.map { ($0, .remote) } }
+        let fetched: [ContentID?]
+        do {
+            fetched = try await sources.download(
+                absent.map { items[$0] }, outputs, onlyLooks: options.isDry, progress: progress)
+        } catch let failure as any Failure {
+            let names = absent.prefix(20).map { items[$0].path }.joined(separator: ", ")
+            throw Context(
+                "cannot bring the content of \(absent.count) file(s) that is not here: \(names)"
+                    + (absent.count > 20 ? ", …" : ""), cause: failure)
+        }
+        for (i, content) in zip(absent, fetched) { found[i] = content.map { .init(content: $0, from: .remote) } }
         let lost = items.indices.filter { found[$0] == nil }
         guard lost.isEmpty else {
             throw DVCFailure.missing(
@@ -72,9 +80,9 @@ public struct DVCImport: Sendable {
         }
         outcome.taken = outputs.map { Taken(path: $0.path, file: $0.file, isFolder: $0.isFolder) }
         let takeOver = items.indices.compactMap { i in
-            found[i].map { (item: items[i], content: $0.content, from: $0.from) }
+            found[i].map { (item: items[i], content: $0.content, from: $0.from, stat: $0.stat) }
         }
-        for (item, content, from) in takeOver { outcome.taken[item.output].count(content, from) }
+        for (item, content, from, _) in takeOver { outcome.taken[item.output].count(content, from) }
         if options.isDry { return outcome }
         try await DVCTakeOver(repository, project).run(takeOver, outputs, removes: options.removes, &outcome)
         return outcome

@@ -8,6 +8,14 @@ internal import SystemPackage
 final class DVCSources: Sendable {
     enum Place: String, Sendable { case workTree = "work tree", cache, remote }
 
+    /// Content that is in the store.
+    struct Found: Sendable {
+        let content: ContentID
+        let from: Place
+        /// The stamp of the file in the work tree that has it.
+        var stat: FileStat?
+    }
+
     /// One file to take over.
     struct Item: Sendable {
         /// From the top of the work tree.
@@ -95,8 +103,8 @@ final class DVCSources: Sendable {
     /// With `onlyLooks` nothing is written, and what is in the cache counts without being read. Nil for what is not here.
     func take(
         _ items: [Item], _ outputs: [DVCOutput], onlyLooks: Bool, progress: @escaping OtherRepository.Progress
-    ) throws -> [(content: ContentID, from: Place)?] {
-        let results = Mutex([(content: ContentID, from: Place)?](repeating: nil, count: items.count))
+    ) async throws -> [Found?] {
+        let results = Mutex([Found?](repeating: nil, count: items.count))
         let candidates = items.map { item in
             [(project.path(item.path), Place.workTree)]
                 + cached(item.hash, outputs[item.output]).map { ($0, Place.cache) }
@@ -104,20 +112,23 @@ final class DVCSources: Sendable {
         let total = candidates.reduce(Int64(0)) { sum, files in
             sum + (files.lazy.compactMap { Self.size($0.0) }.first ?? 0)
         }
-        try Threads.forEach(items.count, width: max(2, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))) { [self] i in
+        let batch = onlyLooks ? nil : try ContentBatch(store)
+        try await Threads.each(items.count) { i in
             for (file, place) in candidates[i] {
                 guard let size = Self.size(file) else { continue }
-                if onlyLooks, place == .cache {
-                    results.withLock { $0[i] = (ContentID(Digest.of(""), size: size), place) }
-                    break
-                }
-                if let content = try take(file, items[i].hash, onlyLooks: onlyLooks, progress: { progress($0, total) })
-                {
-                    results.withLock { $0[i] = (content, place) }
-                    break
-                }
+                let stat = FileStat(file)
+                let content =
+                    onlyLooks && place == .cache
+                    ? ContentID(Digest.of(""), size: size)
+                    : try Self.take(file, items[i].hash, into: batch) { progress($0, total) }
+                guard let content else { continue }
+                // A file that was changed meanwhile is looked at anew by git.
+                let isSame = place == .workTree && stat?.isFile == true && FileStat(file) == stat
+                results.withLock { $0[i] = Found(content: content, from: place, stat: isSame ? stat : nil) }
+                break
             }
         }
+        try batch?.place()
         return results.withLock { $0 }
     }
 
@@ -131,27 +142,28 @@ final class DVCSources: Sendable {
         return target?.kind == .file ? target?.size : nil
     }
 
-    /// Nil when the file has another MD5.
-    private func take(
-        _ file: FilePath, _ hash: DVCHash, onlyLooks: Bool, progress: (Int64) -> Void
+    /// Takes a file in, or only reads it without a batch; nil when it has another MD5.
+    private static func take(
+        _ file: FilePath, _ hash: DVCHash, into batch: ContentBatch?, progress: (Int64) -> Void
     ) throws -> ContentID? {
         var hasher = DVCHasher(isLegacy: hash.isLegacy)
-        if onlyLooks {
+        guard let batch else {
             let size = try Files.readPieces(of: file) { hasher.update($0) }
             return hash.matches(hasher) ? ContentID(Digest.of(""), size: size) : nil
         }
         do {
-            let (digest, size) = try store.insert { put in
-                try Files.readPieces(of: file) { piece in
-                    hasher.update(piece)
-                    try put(piece)
-                    progress(Int64(piece.count))
+            let handle = try FileDescriptor.open(file, .readOnly, options: [.closeOnExec])
+            return try handle.closeAfter {
+                try batch.take { buffer in
+                    let count = try handle.read(into: buffer)
+                    hasher.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+                    progress(Int64(count))
+                    // What does not match is not kept.
+                    if count == 0, !hash.matches(hasher) { throw OtherContent() }
+                    return count
                 }
-                // What does not match is not kept.
-                guard hash.matches(hasher) else { throw OtherContent() }
             }
-            return ContentID(digest, size: size)
-        } catch is OtherContent { return nil }
+        } catch is OtherContent { return nil } catch let errno as Errno { throw FileFailure("read", file, errno) }
     }
 
     private struct OtherContent: Error {}
@@ -186,7 +198,9 @@ final class DVCSources: Sendable {
         // What an interrupted download left may be bad: one fresh start.
         for _ in 0..<2 {
             guard let part = try await fetch(item.hash, from: remote, progress: progress) else { return nil }
-            let content = try take(part, item.hash, onlyLooks: false) { _ in }
+            let batch = try ContentBatch(store)
+            let content = try Self.take(part, item.hash, into: batch) { _ in }
+            try batch.place()
             Files.remove(part)
             if let content { return content }
         }

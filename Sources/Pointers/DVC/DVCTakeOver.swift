@@ -5,7 +5,7 @@ internal import SystemPackage
 
 /// Changes the work tree and the index once all content is in the store.
 struct DVCTakeOver {
-    typealias Entry = (item: DVCSources.Item, content: ContentID, from: DVCSources.Place)
+    typealias Entry = (item: DVCSources.Item, content: ContentID, from: DVCSources.Place, stat: FileStat?)
 
     private let repository: Repository
     private let project: DVCProject
@@ -20,10 +20,10 @@ struct DVCTakeOver {
     func run(_ entries: [Entry], _ outputs: [DVCOutput], removes: Bool, _ outcome: inout DVCImport.Outcome) async throws
     {
         let indexed = try entries.map { entry in
-            let isExecutable = try place(entry, &outcome)
+            let (isExecutable, stat) = try place(entry, &outcome)
             return PointerIndex.Entry(
                 path: Array(entry.item.path.utf8), isExecutable: isExecutable,
-                pointer: Pointer(digest: entry.content.digest, size: entry.content.size))
+                pointer: Pointer(digest: entry.content.digest, size: entry.content.size), stat: stat)
         }
         var staged = try await attribute(entries, outputs)
         try await index.write(indexed)
@@ -41,20 +41,23 @@ struct DVCTakeOver {
         try await index.add(Set(staged).filter { Files.exists(project.path($0)) }.sorted())
     }
 
-    /// Puts a file into the work tree where it lacks, and a copy where it is a link into DVC's cache; answers whether it is executable.
+    /// Puts a file into the work tree where it lacks, and a copy where it is a link into DVC's cache; answers whether it is
+    /// executable, and its stamp when it is what the pointer says.
     ///
     /// A file that is something else than DVC has last seen is the user's work and stays.
-    private func place(_ entry: Entry, _ outcome: inout DVCImport.Outcome) throws -> Bool {
+    private func place(_ entry: Entry, _ outcome: inout DVCImport.Outcome) throws -> (
+        isExecutable: Bool, stat: FileStat?
+    ) {
         let file = project.path(entry.item.path)
         let status = Files.status(file)
         if let status, entry.from != .workTree {
             outcome.changed.append(entry.item.path)
-            return status.kind == .file ? status.mode & 0o100 != 0 : entry.item.isExecutable
+            return (status.kind == .file ? status.mode & 0o100 != 0 : entry.item.isExecutable, nil)
         }
         let isExecutable = entry.item.isExecutable || (status?.kind == .file && (status?.mode ?? 0) & 0o100 != 0)
         // DVC's links into its cache are symbolic, or read-only and hard.
         if let status, status.kind == .file, status.mode & 0o200 != 0, (status.mode & 0o100 != 0) == isExecutable {
-            return isExecutable
+            return (isExecutable, entry.stat)
         }
         if entry.content.size == 0 {
             if status?.kind == .link { Files.remove(file) }
@@ -63,12 +66,13 @@ struct DVCTakeOver {
             try repository.contentStore.checkOut(
                 entry.content.digest, size: entry.content.size, to: file, executable: isExecutable)
         }
-        return isExecutable
+        return (isExecutable, FileStat(file))
     }
 
     /// Sends what is not tracked yet through the filter: one pattern an output.
     private func attribute(_ entries: [Entry], _ outputs: [DVCOutput]) async throws -> [String] {
-        let input = entries.flatMap { Array($0.item.path.utf8) + [0] }
+        var input: [UInt8] = []
+        for entry in entries { input += Array(entry.item.path.utf8) + [0] }
         let answer = try await repository.git.attempt(["check-attr", "-z", "--stdin", "filter"], input: input)
         // path NUL attribute NUL value NUL
         let fields = answer.output.split(separator: 0, omittingEmptySubsequences: false)

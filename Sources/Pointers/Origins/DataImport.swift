@@ -10,6 +10,7 @@ public struct DataImport: Sendable {
         public let origin: ImportOrigin
         /// The commit before; nil for a new import.
         public let before: String?
+        public var isDataset = false
         public var added = 0
         public var changed = 0
         public var removed = 0
@@ -20,11 +21,11 @@ public struct DataImport: Sendable {
         public var isUnchanged: Bool { added + changed + removed == 0 && before == origin.commit }
     }
 
-    private let repository: Repository
-    private let workTree: FilePath
+    let repository: Repository
+    let workTree: FilePath
     private let store: ContentStore
-    private let index: PointerIndex
-    private let progress: OtherRepository.Progress
+    let index: PointerIndex
+    let progress: OtherRepository.Progress
 
     public init(_ repository: Repository, progress: @escaping OtherRepository.Progress = { _, _ in }) throws {
         self.repository = repository
@@ -43,10 +44,10 @@ public struct DataImport: Sendable {
     ) async throws -> Outcome {
         try index.requireFilter()
         try checkTarget(path)
-        let record = try ImportRecord(workTree: workTree)
-        let known = record.origins.first { Self.name($0.path) == path }
+        let path = Self.name(path)
+        let known = try ImportRecord(workTree: workTree).origins.first { Self.name($0.path) == path }
         let url = address.recorded(in: workTree)
-        let isOurs = known?.url == url && known?.source == source
+        let isOurs = known?.url == url && Self.name(known?.source ?? "?") == Self.name(source)
         if !isOurs, !force {
             let indexed = try await index.read(path)
             guard !Files.exists(place(path)), indexed.entries.isEmpty, indexed.others.isEmpty else {
@@ -76,11 +77,21 @@ public struct DataImport: Sendable {
         for (name, same) in Dictionary(grouping: record.origins, by: { Self.name($0.path) }).sorted(by: {
             $0.key < $1.key
         }) {
-            guard paths.isEmpty || paths.contains(where: { $0.isEmpty || name == $0 || name.hasPrefix($0 + "/") })
+            guard
+                paths.isEmpty
+                    || paths.contains(where: {
+                        $0.isEmpty || name == Self.name($0) || name.hasPrefix($0 + "/")
+                    })
             else { continue }
             if same.count > 1 {
                 let now = ImportedFiles.inIndex(try await index.read(name).entries, below: name)
-                guard let one = same.first(where: { now.digest(isFolder: $0.path.hasSuffix("/")) == $0.digest }) else {
+                let dataset = try Dataset(repository, path: name).pointer()?.manifest.digest
+                guard
+                    let one = same.first(where: { origin in
+                        let isDataset = origin.path.hasSuffix(DatasetPointer.suffix)
+                        return origin.digest == (isDataset ? dataset : now.digest(isFolder: origin.path.hasSuffix("/")))
+                    })
+                else {
                     throw OriginFailure.badRecord(line: 1, reason: "“\(name)” stands there \(same.count) times")
                 }
                 found.append(one)
@@ -89,7 +100,8 @@ public struct DataImport: Sendable {
             }
         }
         for path in paths where !path.isEmpty {
-            guard found.contains(where: { Self.name($0.path) == path || $0.path.hasPrefix(path + "/") }) else {
+            guard found.contains(where: { Self.name($0.path) == Self.name(path) || $0.path.hasPrefix(path + "/") })
+            else {
                 throw OriginFailure.notImported(path)
             }
         }
@@ -98,7 +110,11 @@ public struct DataImport: Sendable {
 
     // MARK: Bringing
 
-    private static func name(_ path: String) -> String { path.hasSuffix("/") ? String(path.dropLast()) : path }
+    /// Without the mark of a folder or a dataset.
+    static func name(_ path: String) -> String {
+        if path.hasSuffix(DatasetPointer.suffix) { return String(path.dropLast(DatasetPointer.suffix.count)) }
+        return path.hasSuffix("/") ? String(path.dropLast()) : path
+    }
 
     private func place(_ path: String) -> FilePath { workTree.appending(FilePath(path).components) }
 
@@ -125,6 +141,9 @@ public struct DataImport: Sendable {
     ) async throws -> Outcome {
         let other = try await OtherRepository.open(address, revision: asked.revision)
         let selection = try await other.select(asked.source)
+        if let dataset = selection.dataset {
+            return try await bring(dataset, selection, of: other, asked, known: known, force: force)
+        }
         let path = Self.name(asked.path)
         let new = try await ImportedFiles.take(selection, of: other, into: store, progress: progress)
         guard let digest = new.digest(isFolder: selection.isFolder), !new.files.isEmpty else {
@@ -186,7 +205,6 @@ public struct DataImport: Sendable {
         let pattern = OriginPath.pattern(path, isFolder: isFolder)
         let attributes = Attributes(workTree: workTree)
         _ = try attributes.add([pattern])
-        try addUnion()
         try clear(path, isFolder: isFolder)
         for (name, file) in new.files {
             let target = OriginPath.file(name, below: place(path))
@@ -198,8 +216,16 @@ public struct DataImport: Sendable {
         func full(_ name: [UInt8]) -> [UInt8] { Array(path.utf8) + (name.isEmpty ? [] : [0x2f] + name) }
         try await index.write(
             new.files.map {
-                PointerIndex.Entry(path: full($0.key), isExecutable: $0.value.isExecutable, pointer: $0.value.pointer)
+                PointerIndex.Entry(
+                    path: full($0.key), isExecutable: $0.value.isExecutable, pointer: $0.value.pointer,
+                    stat: FileStat(OriginPath.file($0.key, below: place(path))))
             }, removing: gone.map(full))
+        try await keep(origin)
+    }
+
+    /// Records where an import came from.
+    func keep(_ origin: ImportOrigin) async throws {
+        try addUnion()
         var record = try ImportRecord(workTree: workTree)
         record.set(origin)
         try record.write()

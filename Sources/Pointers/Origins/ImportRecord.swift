@@ -23,7 +23,8 @@ public struct ImportOrigin: Hashable, Sendable {
 ///     - {"path":"data/train.csv","url":"https://example.com/data.git","source":"train.csv","rev":"main","commit":"5f3c…","oid":"sha256:9a1e…"}
 ///
 /// `rev` is absent when the default branch is followed. `oid` is the content's digest; for a folder (whose `path` ends in a
-/// slash) it is the SHA-256 of the lines `<oid> <size> <mode> <path>` with a zero byte at each one's end, sorted by path.
+/// slash) it is the SHA-256 of the lines `<oid> <size> <mode> <path>` with a zero byte at each one's end, sorted by path; for
+/// a dataset (whose `path` is its pointer file) that of its manifest.
 /// `.gitattributes` merges the file by union, so that imports made on two branches do not meet in a conflict. When both have updated
 /// the same one, its pointer conflicts; both lines are kept, and the one that says what the pointer says counts.
 public struct ImportRecord: Sendable {
@@ -63,8 +64,7 @@ public struct ImportRecord: Sendable {
 
     /// Puts one in, in place of all that were there for its path.
     public mutating func set(_ origin: ImportOrigin) {
-        func name(_ path: String) -> Substring { path.hasSuffix("/") ? path.dropLast() : path[...] }
-        origins.removeAll { name($0.path) == name(origin.path) }
+        origins.removeAll { DataImport.name($0.path) == DataImport.name(origin.path) }
         origins.append(origin)
     }
 

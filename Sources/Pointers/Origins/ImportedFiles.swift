@@ -42,6 +42,9 @@ struct ImportedFiles: Sendable {
         if let link = selection.entries.first(where: { $0.mode == .link }) {
             throw OriginFailure.refused(path: selection.name(link), reason: "is a link, and only files are imported")
         }
+        if let nested = selection.nestedDatasets.first {
+            throw OriginFailure.refused(path: nested, reason: "is a dataset, which is imported by its own name")
+        }
         try await other.download(selection, into: store, progress: progress)
         var result = ImportedFiles()
         let reader = try BlobReader(other)

@@ -39,6 +39,7 @@ public struct OriginCopy: Sendable {
             outcome.isUnchanged = true
             return outcome
         }
+        if let dataset = selection.dataset { return try await write(dataset, selection, to: target, old: old) }
         try checkLinks(selection)
         try await other.download(selection, into: store, progress: progress)
         let beside = Files.temporaryName(beside: target)
@@ -52,6 +53,27 @@ public struct OriginCopy: Sendable {
         }
         for entry in selection.entries { entry.pointer.map { Files.remove(store.path(of: $0.digest)) } }
         return outcome
+    }
+
+    /// A dataset is put together beside the target by its own checkout.
+    private func write(
+        _ pointer: DatasetPointer, _ selection: OriginSelection, to target: FilePath, old: FileStatus?
+    ) async throws -> Outcome {
+        let beside = Files.temporaryName(beside: target)
+        let dataset = Dataset(
+            path: "content", workTree: beside, store: store, stateDirectory: beside.appending("state"))
+        do {
+            try Files.replace(dataset.pointerFile, with: pointer.text.utf8)
+            _ = try await dataset.checkOut(fetch: { contents in
+                try await other.download(Set(contents), into: store, progress: progress) { _ in [selection.path] }
+            })
+            try place(dataset.place, at: target, old: old)
+        } catch {
+            try? Files.removeTree(beside)
+            throw error
+        }
+        try Files.removeTree(beside)
+        return Outcome(files: Int(pointer.files), size: pointer.size)
     }
 
     private func checkLinks(_ selection: OriginSelection) throws {
@@ -109,6 +131,7 @@ public struct OriginCopy: Sendable {
     // MARK: What is there
 
     private func isSame(_ selection: OriginSelection, _ target: FilePath) async throws -> Bool {
+        if selection.dataset != nil { return false }
         guard let status = Files.status(target), (status.kind == .directory) == selection.isFolder else { return false }
         if selection.isFolder, try count(target) != selection.entries.count { return false }
         for entry in selection.entries {

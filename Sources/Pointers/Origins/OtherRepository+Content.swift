@@ -58,9 +58,21 @@ extension OtherRepository {
     public func download(
         _ selection: OriginSelection, into store: ContentStore, progress: @escaping Progress = { _, _ in }
     ) async throws {
-        var rest = Set(
+        let wanted = Set(
             selection.entries.compactMap(\.pointer).filter { $0.size > 0 && !store.contains($0.digest, size: $0.size) }
                 .map { ContentID($0.digest, size: $0.size) })
+        try await download(wanted, into: store, progress: progress) { rest in
+            selection.entries.filter { entry in rest.contains { $0.digest == entry.pointer?.digest } }.map(
+                selection.name)
+        }
+    }
+
+    /// The same for contents; `names` says what those are called that are nowhere.
+    func download(
+        _ contents: Set<ContentID>, into store: ContentStore, progress: @escaping Progress = { _, _ in },
+        names: (Set<ContentID>) -> [String]
+    ) async throws {
+        var rest = contents
         if rest.isEmpty { return }
         var asked: [String] = []
         var plan: [(place: any ObjectRemote, contents: [ContentID])] = []
@@ -71,8 +83,7 @@ extension OtherRepository {
             rest.subtract(present)
         }
         guard rest.isEmpty else {
-            let names = selection.entries.filter { entry in rest.contains { $0.digest == entry.pointer?.digest } }
-            throw OriginFailure.missing(paths: names.map(selection.name), places: asked)
+            throw OriginFailure.missing(paths: names(rest), places: asked)
         }
         for (place, contents) in plan where !contents.isEmpty {
             try await Transfer(place, store: store, progress: progress).download(contents)

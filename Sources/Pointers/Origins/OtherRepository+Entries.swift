@@ -10,6 +10,8 @@ public struct OriginEntry: Sendable {
     let id: ObjectID
     /// What its text names, when it is a pointer.
     public internal(set) var pointer: Pointer?
+    /// The same for the pointer of a dataset.
+    public internal(set) var dataset: DatasetPointer?
 
     public var isExecutable: Bool { mode == .executable }
 }
@@ -22,6 +24,15 @@ public struct OriginSelection: Sendable {
     public internal(set) var entries: [OriginEntry]
     /// Submodules, whose files are another repository's again.
     public internal(set) var submodules: [String] = []
+
+    /// The dataset that was asked for.
+    public var dataset: DatasetPointer? { isFolder ? nil : entries.first?.dataset }
+
+    /// Pointers of datasets in a folder, whose files do not come along.
+    public var nestedDatasets: [String] { isFolder ? entries.filter { $0.dataset != nil }.map(name) : [] }
+
+    /// The folder's name for a dataset named by that or by its pointer file.
+    public static func name(ofDataset path: String) -> String { DataImport.name(path) }
 
     /// A name for one of the entries, for messages.
     func name(_ entry: OriginEntry) -> String {
@@ -43,6 +54,7 @@ extension OtherRepository {
         default:
             var found = OriginEntry(path: [], mode: entry.mode, id: entry.id)
             found.pointer = try pointer(entry.id, path)
+            found.dataset = try dataset(entry.id, path)
             return OriginSelection(path: path, isFolder: false, entries: [found])
         }
     }
@@ -66,7 +78,11 @@ extension OtherRepository {
                 continue
             }
             let path = (done + [part]).joined(separator: "/")
-            guard let found = try repository.entry(path, in: commit) else { throw missing(asked) }
+            // A dataset goes by its folder's name.
+            guard
+                let found = try repository.entry(path, in: commit)
+                    ?? (parts.isEmpty ? repository.entry(path + DatasetPointer.suffix, in: commit) : nil)
+            else { throw missing(asked) }
             if found.mode == .link {
                 hops += 1
                 let target = try repository.blob(found.id)
@@ -78,7 +94,7 @@ extension OtherRepository {
                 continue
             }
             guard parts.isEmpty || found.mode == .directory else { throw missing(asked) }
-            done.append(part)
+            done.append(found.name)
             entry = found
         }
         let path = done.joined(separator: "/")
@@ -143,7 +159,9 @@ extension OtherRepository {
         }
         // What is still absent is too large for a pointer.
         for i in files where !absent.contains(selection.entries[i].id.hex) {
-            selection.entries[i].pointer = try pointer(selection.entries[i].id, selection.name(selection.entries[i]))
+            let name = selection.name(selection.entries[i])
+            selection.entries[i].pointer = try pointer(selection.entries[i].id, name)
+            selection.entries[i].dataset = try dataset(selection.entries[i].id, name)
         }
     }
 
@@ -158,6 +176,14 @@ extension OtherRepository {
         guard result.status == 0 else {
             throw OriginFailure.unreachable(address.shown, words: result.errors.trimmingTrailingSpace)
         }
+    }
+
+    private func dataset(_ id: ObjectID, _ path: String) throws -> DatasetPointer? {
+        guard path.hasSuffix(DatasetPointer.suffix), let header = try repository.header(id),
+            header.size <= DatasetPointer.maximumLength
+        else { return nil }
+        let bytes = try repository.blob(id)
+        return DatasetPointer.isPointer(bytes) ? try DatasetPointer.parse(bytes, path: path) : nil
     }
 
     private func pointer(_ id: ObjectID, _ path: String) throws -> Pointer? {

@@ -9,8 +9,11 @@ public struct PointerIndex: Sendable {
         public let path: [UInt8]
         public let isExecutable: Bool
         public let pointer: Pointer
+        /// The stamp of the file that has the content; nil: git is to look at it.
+        public let stat: FileStat?
 
-        public init(path: [UInt8], isExecutable: Bool, pointer: Pointer) {
+        public init(path: [UInt8], isExecutable: Bool, pointer: Pointer, stat: FileStat? = nil) {
+            self.stat = stat
             self.path = path
             self.isExecutable = isExecutable
             self.pointer = pointer
@@ -31,13 +34,22 @@ public struct PointerIndex: Sendable {
     /// Adds pointers and takes paths out, in one step.
     public func write(_ entries: [Entry], removing gone: [[UInt8]] = []) async throws {
         if entries.isEmpty, gone.isEmpty { return }
-        let zero = String(repeating: "0", count: repository.format.digits)
-        var input: [UInt8] = []
-        for path in gone { input += Array("0 \(zero)\t".utf8) + path + [0] }
         let ids = try repository.withoutFlushing {
             // As git-lfs has it, an empty file stands for itself.
             try entries.map { try repository.write(.blob, $0.pointer.size == 0 ? [] : Array($0.pointer.text.utf8)) }
         }
+        // The first way needs no look at the files: git's own would send each through the filter once more.
+        if entries.allSatisfy({ $0.stat != nil }) {
+            let new = zip(entries, ids).compactMap { entry, id in
+                entry.stat.map {
+                    IndexFile.Entry(path: entry.path, mode: entry.isExecutable ? 0o100755 : 0o100644, id: id, stat: $0)
+                }
+            }
+            if try IndexFile.update(repository, adding: new, removing: Set(gone)) { return }
+        }
+        let zero = String(repeating: "0", count: repository.format.digits)
+        var input: [UInt8] = []
+        for path in gone { input += Array("0 \(zero)\t".utf8) + path + [0] }
         for (entry, id) in zip(entries, ids) {
             input += Array("\(entry.isExecutable ? "100755" : "100644") \(id)\t".utf8) + entry.path + [0]
         }
