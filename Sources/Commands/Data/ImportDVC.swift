@@ -15,6 +15,8 @@ struct ImportDVC: AsyncParsableCommand {
             that is here. When some of it is nowhere, all of that is listed and nothing is changed. Files that differ from what DVC
             has last seen stay as they are and show as modified.
 
+            With --dataset each folder becomes one dataset (a single pointer in git) instead of a pointer for each file.
+
               $ git ml import-dvc --dry-run
               $ git ml import-dvc
               $ git ml import-dvc data/images.dvc --remote backup --remove
@@ -27,6 +29,9 @@ struct ImportDVC: AsyncParsableCommand {
 
     @Option(help: "A remote of DVC's settings; without it, the default one.")
     var remote: String?
+
+    @Flag(help: "Make each folder a dataset.")
+    var dataset = false
 
     @Flag(help: "Remove the .dvc files of what was taken over.")
     var remove = false
@@ -43,10 +48,16 @@ struct ImportDVC: AsyncParsableCommand {
         options.remote = remote
         options.removes = remove
         options.isDry = dryRun
+        options.makesDatasets = dataset
         let bar = ProgressBar("reading")
         defer { bar.finish() }
         let outcome = try await DVCImport(repository) { bar.advance(by: $0, of: $1) }.run(names, options)
         bar.finish()
+        if dataset, !dryRun {
+            let top = try repository.requireWorkTree()
+            let folders = outcome.taken.filter(\.isFolder).map { top.appending(FilePath($0.path).components).string }
+            _ = try await DatasetCommand(repository).add(folders)
+        }
         for (path, reason) in outcome.skipped {
             Terminal.error("git-ml: \(Terminal.safe(path)) is left out: \(Terminal.safe(reason))")
         }

@@ -12,6 +12,8 @@ public struct DVCImport: Sendable {
         public var remote: String?
         /// Remove the `.dvc` files of what was taken over.
         public var removes = false
+        /// Leave folders untracked in the work tree: the caller makes each a dataset.
+        public var makesDatasets = false
         /// Only tell what would be done.
         public var isDry = false
 
@@ -58,9 +60,15 @@ public struct DVCImport: Sendable {
         var outcome = Outcome()
         outcome.skipped = paths.isEmpty ? project.reader.skipped : []
         let outputs = try await usable(project.outputs(paths), project, &outcome)
+        if options.makesDatasets {
+            for output in outputs where output.isFolder {
+                try await Dataset(repository, path: output.path).checkUntracked(repository)
+            }
+        }
         let sources = try DVCSources(repository, project, outputs, remote: options.remote)
         let items = try await items(outputs, sources)
-        var found = try await sources.take(items, outputs, onlyLooks: options.isDry, progress: progress)
+        var found = try await sources.take(
+            items, outputs, onlyLooks: options.isDry, leaves: options.makesDatasets, progress: progress)
         let absent = items.indices.filter { found[$0] == nil }
         let fetched: [ContentID?]
         do {
@@ -84,7 +92,7 @@ public struct DVCImport: Sendable {
         }
         for (item, content, from, _) in takeOver { outcome.taken[item.output].count(content, from) }
         if options.isDry { return outcome }
-        try await DVCTakeOver(repository, project).run(takeOver, outputs, removes: options.removes, &outcome)
+        try await DVCTakeOver(repository, project).run(takeOver, outputs, options, &outcome)
         return outcome
     }
 

@@ -52,7 +52,7 @@ extension DVCConfig {
     ///
     /// An endpoint that the committed file names may be anybody's: it gets the keys that are meant for this remote, and those of
     /// the environment only when the environment names the same endpoint.
-    private func amazon(_ name: String, _ environment: inout [String: String]) {
+    func amazon(_ name: String, _ environment: inout [String: String]) {
         if let endpoint = remote(name, "endpointurl") {
             if !endpoint.isOwn, environment["AWS_ENDPOINT_URL"] != endpoint.text {
                 for key in ["ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "PROFILE"] {

@@ -100,9 +100,11 @@ final class DVCSources: Sendable {
 
     /// What is here already: takes the content in, from the work tree or the cache, on all cores.
     ///
-    /// With `onlyLooks` nothing is written, and what is in the cache counts without being read. Nil for what is not here.
+    /// With `onlyLooks` nothing is written, and what is in the cache counts without being read; with `leaves` files of folders
+    /// that are in the work tree are only checked. Nil for what is not here.
     func take(
-        _ items: [Item], _ outputs: [DVCOutput], onlyLooks: Bool, progress: @escaping OtherRepository.Progress
+        _ items: [Item], _ outputs: [DVCOutput], onlyLooks: Bool, leaves: Bool,
+        progress: @escaping OtherRepository.Progress
     ) async throws -> [Found?] {
         let results = Mutex([Found?](repeating: nil, count: items.count))
         let candidates = items.map { item in
@@ -114,13 +116,16 @@ final class DVCSources: Sendable {
         }
         let batch = onlyLooks ? nil : try ContentBatch(store)
         try await Threads.each(items.count) { i in
+            let isLeft = leaves && outputs[items[i].output].isFolder
             for (file, place) in candidates[i] {
                 guard let size = Self.size(file) else { continue }
                 let stat = FileStat(file)
                 let content =
                     onlyLooks && place == .cache
                     ? ContentID(Digest.of(""), size: size)
-                    : try Self.take(file, items[i].hash, into: batch) { progress($0, total) }
+                    : try Self.take(file, items[i].hash, into: isLeft && place == .workTree ? nil : batch) {
+                        progress($0, total)
+                    }
                 guard let content else { continue }
                 // A file that was changed meanwhile is looked at anew by git.
                 let isSame = place == .workTree && stat?.isFile == true && FileStat(file) == stat

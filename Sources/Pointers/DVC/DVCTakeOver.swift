@@ -17,18 +17,21 @@ struct DVCTakeOver {
         index = PointerIndex(repository)
     }
 
-    func run(_ entries: [Entry], _ outputs: [DVCOutput], removes: Bool, _ outcome: inout DVCImport.Outcome) async throws
-    {
-        let indexed = try entries.map { entry in
+    func run(
+        _ entries: [Entry], _ outputs: [DVCOutput], _ options: DVCImport.Options, _ outcome: inout DVCImport.Outcome
+    ) async throws {
+        let indexed = try entries.compactMap { entry -> PointerIndex.Entry? in
             let (isExecutable, stat) = try place(entry, &outcome)
+            if options.makesDatasets, outputs[entry.item.output].isFolder { return nil }
             return PointerIndex.Entry(
                 path: Array(entry.item.path.utf8), isExecutable: isExecutable,
                 pointer: Pointer(digest: entry.content.digest, size: entry.content.size), stat: stat)
         }
-        var staged = try await attribute(entries, outputs)
+        var staged = try await attribute(
+            entries.filter { !options.makesDatasets || !outputs[$0.item.output].isFolder }, outputs)
         try await index.write(indexed)
         for output in outputs { staged += try DVCIgnoreLines.remove(output.path, in: project) }
-        if removes {
+        if options.removes {
             for output in outputs where output.isDVCFile && !outcome.removed.contains(output.file) {
                 Files.remove(project.path(output.file))
                 outcome.removed.append(output.file)
@@ -62,11 +65,26 @@ struct DVCTakeOver {
         if entry.content.size == 0 {
             if status?.kind == .link { Files.remove(file) }
             try Files.replace(file, with: [], mode: isExecutable ? 0o755 : 0o644)
+        } else if entry.from == .workTree {
+            try copy(file, isExecutable: isExecutable)
         } else {
             try repository.contentStore.checkOut(
                 entry.content.digest, size: entry.content.size, to: file, executable: isExecutable)
         }
         return (isExecutable, FileStat(file))
+    }
+
+    /// Makes a file that is a link one of its own.
+    private func copy(_ file: FilePath, isExecutable: Bool) throws {
+        let temporary = Files.temporaryName(beside: file)
+        do {
+            try Files.clone(file, to: temporary)
+            _ = temporary.withPlatformString { chmod($0, isExecutable ? 0o755 : 0o644) }
+            try Files.rename(temporary, to: file)
+        } catch {
+            Files.remove(temporary)
+            throw error
+        }
     }
 
     /// Sends what is not tracked yet through the filter: one pattern an output.

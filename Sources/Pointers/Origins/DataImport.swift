@@ -273,8 +273,11 @@ public struct DataImport: Sendable {
     private func addUnion() throws {
         let file = workTree.appending(".gitattributes")
         var text = try Files.readText(file) ?? ""
-        guard !text.split(separator: "\n").contains(where: { $0 == ImportRecord.attributes }) else { return }
+        let lines = Set(text.split(separator: "\n").map(String.init))
+        let new = ImportRecord.attributes.filter { !lines.contains($0) }
+        if new.isEmpty { return }
         if !text.isEmpty, !text.hasSuffix("\n") { text += "\n" }
-        try Files.replace(file, with: (text + ImportRecord.attributes + "\n").utf8)
+        for line in new { text += line + "\n" }
+        try Files.replace(file, with: text.utf8)
     }
 }

@@ -25,11 +25,12 @@ public struct ImportOrigin: Hashable, Sendable {
 /// `rev` is absent when the default branch is followed. `oid` is the content's digest; for a folder (whose `path` ends in a
 /// slash) it is the SHA-256 of the lines `<oid> <size> <mode> <path>` with a zero byte at each one's end, sorted by path; for
 /// a dataset (whose `path` is its pointer file) that of its manifest.
-/// `.gitattributes` merges the file by union, so that imports made on two branches do not meet in a conflict. When both have updated
+/// `.gitattributes` merges the file, and itself, by union, so that imports made on two branches do not meet in a conflict. When both have updated
 /// the same one, its pointer conflicts; both lines are kept, and the one that says what the pointer says counts.
 public struct ImportRecord: Sendable {
     public static let path = ".ml/imports.yaml"
-    static let attributes = "/.ml/imports.yaml merge=union"
+    /// The second, because each import adds its pattern there.
+    static let attributes = ["/.ml/imports.yaml merge=union", "/.gitattributes merge=union"]
     private static let heading =
         "# What `git ml import` brought from other repositories; `git ml update` follows it. One line an import.\n"
 

@@ -4,7 +4,9 @@ internal import SystemPackage
 
 /// A file, link or submodule of another repository.
 public struct OriginEntry: Sendable {
-    /// Below what was asked for; empty when that is the file itself. Bytes, because git does not say what they mean.
+    /// Below what was asked for, empty when that is the file itself.
+    ///
+    /// Bytes, because git does not say what they mean.
     public let path: [UInt8]
     public let mode: TreeEntry.Mode
     let id: ObjectID
