@@ -58,6 +58,13 @@ public struct Attributes {
         return new + changed
     }
 
+    /// Leaves files of a pattern to git, whatever an earlier line says of them.
+    func except(_ pattern: String) throws {
+        var text = try Files.readText(file) ?? ""
+        if !text.isEmpty, !text.hasSuffix("\n") { text += "\n" }
+        try Files.replace(file, with: (text + Self.escaped(pattern) + " !filter !diff !merge !text\n").utf8)
+    }
+
     /// Removes patterns and returns those that were there.
     public func remove(_ patterns: [String]) throws -> [String] {
         let gone = try tracked().filter { patterns.contains($0) }

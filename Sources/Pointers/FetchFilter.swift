@@ -6,7 +6,9 @@ public struct FetchFilter: Sendable {
     private let include: [PathPattern]
     private let exclude: [PathPattern]
 
-    /// Patterns as in `.gitignore`; a folder's name stands for all below it. Empty lists: all, none.
+    /// Takes patterns as `.gitignore` has them, where a folder's name stands for all below it.
+    ///
+    /// Empty lists mean all, and none.
     public init(include: [String] = [], exclude: [String] = []) {
         func patterns(_ texts: [String]) -> [PathPattern] {
             texts.flatMap { text in

@@ -81,7 +81,8 @@ struct List: AsyncParsableCommand {
 
     private func files(_ repository: Repository) async throws -> [(path: RepositoryPath, pointer: Pointer)] {
         if all {
-            let tips = try repository.refs(below: "refs/").filter { !$0.name.hasPrefix("refs/notes/") }.map(\.target)
+            let tips = try ["refs/heads/", "refs/tags/", "refs/remotes/"].flatMap { try repository.refs(below: $0) }
+                .map(\.target)
             return try PointerScan(repository).pointers(new: repository.commits(tips), old: [])
                 .map { (Array($0.value.utf8), $0.key) }.sorted { $0.0.lexicographicallyPrecedes($1.0) }
         }

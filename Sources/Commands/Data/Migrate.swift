@@ -70,11 +70,11 @@ struct MigrateOptions: ParsableArguments {
             if !status.isEmpty { throw MigrationFailure.dirty }
         }
         let refs = try await refs(repository)
+        // Options among the names on standard input are newer than the git that we ask for.
         let hidden = everything ? [] : ["--not", "--remotes"]
-        let input = refs.map(\.name) + hidden
         let list = try await repository.git.bytes(
-            ["rev-list", "--topo-order", "--reverse", "--stdin"],
-            input: Array((input.joined(separator: "\n") + "\n").utf8))
+            ["rev-list", "--topo-order", "--reverse"] + (everything ? ["--stdin"] : refs.map(\.name) + hidden),
+            input: everything ? Array((refs.map(\.name).joined(separator: "\n") + "\n").utf8) : [])
         let commits = String(decoding: list, as: UTF8.self).split(separator: "\n").compactMap { ObjectID($0) }
         if commits.isEmpty { throw MigrationFailure.nothingNamed }
         let patterns = include.flatMap { $0.split(separator: ",").map(String.init) }

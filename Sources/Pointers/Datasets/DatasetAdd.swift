@@ -56,6 +56,16 @@ private struct DatasetAdd {
     }
 
     mutating func run() throws -> DatasetAdded {
+        // After a merge or a switch of branches the folder is behind: adding it then would take out what the others added.
+        if let before, let cache = DatasetCache(dataset.cacheFile),
+            cache.manifest != ContentName(before.manifest.digest)
+        {
+            throw NoDataset(
+                description: "\(dataset.path) is not at the state that \(dataset.pointerPath) names",
+                hints: [
+                    "`git ml checkout \(shellQuoted(dataset.path))` brings it there; files that you have changed stay"
+                ])
+        }
         table = try DatasetTable.scan(dataset, kind)
         try check()
         try keepUnselected()

@@ -73,7 +73,8 @@ public struct FileAddition: Sendable {
         var others: [RepositoryPath] = []
         for path in found {
             guard let stat = FileStat(workTree.file(path)) else {
-                outcome.removed.append(path)
+                // A sparse checkout leaves files out on purpose; without the index nobody knows.
+                if let entry = known[path], !entry.isSkipped { outcome.removed.append(path) }
                 continue
             }
             if let entry = known[path], let index, index.isUnchanged(entry, stat) {
@@ -141,7 +142,7 @@ public struct FileAddition: Sendable {
 
     /// Which files go through the filter; what no pattern covers gets one, except where the whole work tree was named.
     private func sort(
-        _ files: [RepositoryPath], arguments: [String], in folder: FilePath, _ outcome: inout Outcome
+        _ files: [RepositoryPath], arguments paths: [String], in folder: FilePath, _ outcome: inout Outcome
     ) async throws -> (data: [RepositoryPath], plain: [RepositoryPath]) {
         var filters = try await self.filters(files)
         let isSpecial = { (path: RepositoryPath) in
@@ -150,8 +151,15 @@ public struct FileAddition: Sendable {
         }
         let open = files.filter { filters[$0] == "unspecified" && !isSpecial($0) }
         if !open.isEmpty {
-            outcome.tracked = try Attributes(workTree: workTree).add(
-                patterns(for: open, arguments: arguments, in: folder, hasSpecial: files.contains(where: isSpecial)))
+            let attributes = Attributes(workTree: workTree)
+            let patterns = patterns(for: open, arguments: paths, in: folder)
+            outcome.tracked = try attributes.add(patterns)
+            // `.gitkeep` and the like stay files of git's below a folder that becomes data.
+            if files.contains(where: isSpecial) {
+                for pattern in outcome.tracked where pattern.hasSuffix("/**") {
+                    try attributes.except(pattern + "/.git*")
+                }
+            }
             if !outcome.tracked.isEmpty { filters = try await self.filters(files) }
         }
         return (files.filter { filters[$0] == "lfs" }, files.filter { filters[$0] != "lfs" })
@@ -159,7 +167,7 @@ public struct FileAddition: Sendable {
 
     /// A folder that was named gets a pattern for all below it, a file its own.
     private func patterns(
-        for open: [RepositoryPath], arguments: [String], in folder: FilePath, hasSpecial: Bool
+        for open: [RepositoryPath], arguments: [String], in folder: FilePath
     ) -> [String] {
         let top = FilePath(resolved(workTree))
         let places = arguments.map { argument -> RepositoryPath in
@@ -171,13 +179,13 @@ public struct FileAddition: Sendable {
         for path in open {
             let place = places.filter { path.starts(with: $0 + [0x2f]) }.min { $0.count < $1.count }
             let isFolder = place.map { FileStat(workTree.file($0))?.isDirectory ?? false } ?? false
-            if let place, isFolder, !hasSpecial {
+            if let place, isFolder, !place.isEmpty {
                 let pattern = Attributes.literal(String(decoding: place, as: UTF8.self)) + "/**"
                 if patterns.last != pattern { patterns.append(pattern) }
                 continue
             }
             // Of the work tree as a whole only what is large is data.
-            if !places.contains(path), places.contains([]) || hasSpecial,
+            if !places.contains(path), places.contains([]),
                 (FileStat(workTree.file(path))?.size ?? 0) <= warnAbove
             {
                 continue

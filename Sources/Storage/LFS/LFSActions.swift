@@ -10,21 +10,24 @@ final class LFSActions: Sendable {
     private struct State {
         var known: [ContentID: [String: LFSAction]] = [:]
         var waiting: [ContentID: [Waiter]] = [:]
+        /// What has been asked for and is not answered yet, with those who have come since.
+        var asking: [ContentID: [Waiter]] = [:]
         /// What is going to be asked for, the next one last.
         var announced: [ContentID] = []
 
         /// Those that wait, and as many of the next ones as fit into the same batch.
-        mutating func takeBatch() -> (contents: [ContentID], waiting: [ContentID: [Waiter]]) {
+        mutating func takeBatch() -> [ContentID] {
             defer { waiting = [:] }
             var contents = Array(waiting.keys)
             let rest = (LFSBatch.limit - contents.count % LFSBatch.limit) % LFSBatch.limit
             var others = 0
             while others < rest, let next = announced.popLast() {
-                guard waiting[next] == nil, known[next] == nil else { continue }
+                guard waiting[next] == nil, asking[next] == nil, known[next] == nil else { continue }
                 contents.append(next)
                 others += 1
             }
-            return (contents, waiting)
+            for content in contents { asking[content] = waiting[content] ?? [] }
+            return contents
         }
     }
 
@@ -70,6 +73,10 @@ final class LFSActions: Sendable {
         if let known, !known.values.contains(where: { $0.isExpired() }) { return .actions(known) }
         let result: Result<LFSBatch.Answer, any Error> = await withCheckedContinuation { waiter in
             let isFirst = state.withLock { state in
+                if state.asking[content] != nil {
+                    state.asking[content]?.append(waiter)
+                    return false
+                }
                 state.waiting[content, default: []].append(waiter)
                 return state.waiting.count == 1 && state.waiting[content]?.count == 1
             }
@@ -89,9 +96,10 @@ final class LFSActions: Sendable {
 
     private func answerWaiting() async {
         try? await Task.sleep(for: .milliseconds(2))
-        let (contents, waiting) = state.withLock { $0.takeBatch() }
+        let contents = state.withLock { $0.takeBatch() }
         let answers = await Task { try await ask(contents) }.result
-        for (content, waiters) in waiting {
+        for content in contents {
+            let waiters = state.withLock { $0.asking.removeValue(forKey: content) } ?? []
             let answer = answers.map { $0[content] ?? .failed(code: 0, message: "it says nothing of it") }
             for waiter in waiters { waiter.resume(returning: answer) }
         }
