@@ -44,7 +44,8 @@ public struct GitML: AsyncParsableCommand {
                 name: "Delivery:",
                 subcommands: [RunnerCommand.self, Deliveries.self, Logs.self, Package.self, Local.self]),
             CommandGroup(
-                name: "Plumbing:", subcommands: [FilterProcessCommand.self, MergeDataset.self, Hook.self, SwitchCommand.self, Manual.self]),
+                name: "Plumbing:",
+                subcommands: [FilterProcessCommand.self, MergeDataset.self, Hook.self, SwitchCommand.self, Manual.self]),
         ])
 
     public init() {}
