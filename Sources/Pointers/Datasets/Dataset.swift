@@ -20,6 +20,14 @@ public struct Dataset: Sendable {
         stateDirectory = repository.gitDirectory.appending("ml")
     }
 
+    /// One that belongs to no repository: all that it needs lies in the folders named.
+    init(path: String, workTree: FilePath, store: ContentStore, stateDirectory: FilePath) {
+        self.path = path
+        self.workTree = workTree
+        self.store = store
+        self.stateDirectory = stateDirectory
+    }
+
     /// The folder or file itself.
     public var place: FilePath { workTree.appending(FilePath(path).components) }
     public var pointerPath: String { path + DatasetPointer.suffix }
