@@ -55,17 +55,23 @@ public final class ContentBatch: Sendable {
 
     // MARK: Taking in
 
-    /// Takes in what is left to read of an open file; `path` is for messages.
-    public func take(_ file: FileDescriptor, path: FilePath, size: Int64) throws -> ContentID {
-        if size <= Int64(HashingThread.bufferSize) { return try takeSmall(file, path: path, size: Int(size)) }
+    /// Takes in what is left to read of an open file; `path` is for messages. Other bytes than those `expected` are an error.
+    public func take(
+        _ file: FileDescriptor, path: FilePath, size: Int64, expected: ContentID? = nil
+    ) throws -> ContentID {
+        if size <= Int64(HashingThread.bufferSize) {
+            return try takeSmall(file, path: path, size: Int(size), expected: expected)
+        }
         let target = next()
-        if let content = try takeReflink(file, path: path, target: target) { return try add(content, target) }
+        if let content = try takeReflink(file, path: path, target: target) {
+            return try add(content, target, path: path, expected: expected)
+        }
         let content = try write(target) { buffer in
             do { return try file.read(into: buffer) } catch let errno as Errno {
                 throw FileFailure("read", path, errno)
             }
         }
-        return try add(content, target)
+        return try add(content, target, path: path, expected: expected)
     }
 
     /// Takes in what `read` puts into the buffers that it is handed, until it answers 0.
@@ -103,6 +109,16 @@ public final class ContentBatch: Sendable {
         }
     }
 
+    private func add(
+        _ content: ContentID, _ file: FilePath, path: FilePath, expected: ContentID?
+    ) throws -> ContentID {
+        if let expected, content != expected {
+            Files.remove(file)
+            throw StorageFailure.damaged(expected.digest, place: path.string)
+        }
+        return try add(content, file)
+    }
+
     private func add(_ content: ContentID, _ file: FilePath) throws -> ContentID {
         let isNew = state.withLock { state in
             guard state.seen.insert(content.digest).inserted else { return false }
@@ -113,7 +129,9 @@ public final class ContentBatch: Sendable {
         return content
     }
 
-    private func takeSmall(_ file: FileDescriptor, path: FilePath, size: Int) throws -> ContentID {
+    private func takeSmall(
+        _ file: FileDescriptor, path: FilePath, size: Int, expected: ContentID?
+    ) throws -> ContentID {
         var bytes = [UInt8](repeating: 0, count: size + 1)
         var count = 0
         do {
@@ -130,6 +148,7 @@ public final class ContentBatch: Sendable {
             return hasher.finish()
         }
         let content = ContentID(digest, size: Int64(count))
+        if let expected, content != expected { throw StorageFailure.damaged(expected.digest, place: path.string) }
         if state.withLock({ $0.seen.contains(digest) }) || store.keeps(digest, size: content.size) { return content }
         let target = next()
         try create(target) { output in _ = try output.writeAll(bytes[..<count]) }
@@ -196,18 +215,15 @@ public final class ContentBatch: Sendable {
 
     /// Flushes what was taken in and gives it its names.
     ///
-    /// After a power cut a name without its bytes is not possible: the flush comes first.
-    public func place() throws {
+    /// After a power cut a name without its bytes is not possible: the flush comes first. The names themselves outlast one
+    /// for certain when there are few of them, or `isDurable` asks for it.
+    public func place(isDurable: Bool = false) throws {
         let waiting = state.withLock { state in
             defer { state.waiting = [] }
             return state.waiting
         }
         if waiting.isEmpty { return }
-        if waiting.count >= Self.syncFrom {
-            guard syncfs(lock.rawValue) == 0 else { throw FileFailure("flush", folder, Errno(rawValue: errno)) }
-        } else {
-            for (file, _) in waiting { try flush(file) }
-        }
+        if waiting.count >= Self.syncFrom { try flushAll() } else { for (file, _) in waiting { try flush(file) } }
         var folders: Set<FilePath> = []
         for (file, content) in waiting {
             if store.keeps(content.digest, size: content.size) { continue }
@@ -217,7 +233,17 @@ public final class ContentBatch: Sendable {
             store.share(file, 0o060)
             try Files.rename(file, to: target)
         }
-        if folders.count < Self.syncFrom { for folder in folders { Files.flush(folder) } }
+        if waiting.count >= Self.syncFrom {
+            if isDurable { try flushAll() }
+            return
+        }
+        // The folders above may be new as well.
+        if isDurable { folders.formUnion(folders.map { $0.removingLastComponent() } + [store.root]) }
+        for folder in folders { Files.flush(folder) }
+    }
+
+    private func flushAll() throws {
+        guard syncfs(lock.rawValue) == 0 else { throw FileFailure("flush", folder, Errno(rawValue: errno)) }
     }
 
     private func flush(_ file: FilePath) throws {

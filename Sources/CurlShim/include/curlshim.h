@@ -51,11 +51,4 @@ void curlshim_cancel(curlshim_session *session, void *handle);
 int curlshim_turn(curlshim_session *session, int timeout_ms);
 void curlshim_wake(curlshim_session *session);
 
-// The absolute form of a URL, which may be relative to base (NULL: it must be absolute); to be freed with free. NULL when
-// it is none.
-char *curlshim_resolve(const char *base, const char *url);
-// A part of an absolute URL: 's'cheme, 'u'ser, pass'w'ord, 'h'ost, por't' (the scheme's own where none is written),
-// 'p'ath, 'q'uery; to be freed with free. User and password come decoded. NULL when it has none.
-char *curlshim_part(const char *url, char part);
-
 #endif
