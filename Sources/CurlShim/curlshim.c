@@ -9,7 +9,7 @@
 #define EACH_FUNCTION(X)                                                                                     \
     X(global_init) X(easy_init) X(easy_setopt) X(easy_getinfo) X(easy_cleanup) X(easy_strerror)              \
     X(slist_append) X(slist_free_all) X(multi_init) X(multi_setopt) X(multi_add_handle)                      \
-    X(multi_remove_handle) X(multi_perform) X(multi_poll) X(multi_wakeup) X(multi_info_read)
+    X(multi_remove_handle) X(multi_perform) X(multi_poll) X(multi_wakeup) X(multi_info_read) X(easy_pause)
 
 #define MEMBER(name) __typeof__(&curl_##name) name;
 static struct { EACH_FUNCTION(MEMBER) } curl;
@@ -17,6 +17,8 @@ static struct { EACH_FUNCTION(MEMBER) } curl;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int is_open = 0;
 const size_t curlshim_stop = CURL_READFUNC_ABORT;
+_Static_assert(CURL_READFUNC_PAUSE == CURL_WRITEFUNC_PAUSE, "one value pauses either way");
+const size_t curlshim_pause = CURL_READFUNC_PAUSE;
 
 static void open_library(void) {
 #ifdef __APPLE__
@@ -166,6 +168,8 @@ void curlshim_cancel(curlshim_session *session, void *handle) {
     curl.multi_remove_handle(session->multi, transfer->easy);
     discard(transfer);
 }
+
+void curlshim_resume(void *handle) { curl.easy_pause(((struct transfer *)handle)->easy, CURLPAUSE_CONT); }
 
 int curlshim_turn(curlshim_session *session, int timeout_ms) {
     int running = 0, waiting = 0;

@@ -26,6 +26,8 @@ public struct NetworkAddress: Hashable, Sendable {
         let tail = text[mark.upperBound...]
         let end = tail.firstIndex { "/?#".contains($0) } ?? tail.endIndex
         var authority = tail[..<end]
+        // Some take it for a slash.
+        if authority.contains("\\") { return nil }
         login = authority.lastIndex(of: "@").map { String(authority[...$0]) } ?? ""
         authority = authority.dropFirst(login.count)
         guard let (host, port) = Self.hostAndPort(authority) else { return nil }

@@ -39,6 +39,8 @@ typedef struct {
 } curlshim_request;
 
 extern const size_t curlshim_stop;
+// What on_send and on_body return to be called again, with the same bytes, after curlshim_resume.
+extern const size_t curlshim_pause;
 
 // NULL when libcurl cannot be opened.
 curlshim_session *curlshim_open(void);
@@ -47,6 +49,8 @@ curlshim_session *curlshim_open(void);
 void *curlshim_begin(curlshim_session *session, const curlshim_request *request);
 // Ends a request that has not ended; on_end is not called.
 void curlshim_cancel(curlshim_session *session, void *handle);
+// Lets a request go on that was paused; its callbacks may be called from here.
+void curlshim_resume(void *handle);
 // Does what can be done and waits for more, at most timeout_ms; on_end is called from here. Returns how many are under way.
 int curlshim_turn(curlshim_session *session, int timeout_ms);
 void curlshim_wake(curlshim_session *session);
