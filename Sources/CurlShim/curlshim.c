@@ -9,8 +9,7 @@
 #define EACH_FUNCTION(X)                                                                                     \
     X(global_init) X(easy_init) X(easy_setopt) X(easy_getinfo) X(easy_cleanup) X(easy_strerror)              \
     X(slist_append) X(slist_free_all) X(multi_init) X(multi_setopt) X(multi_add_handle)                      \
-    X(multi_remove_handle) X(multi_perform) X(multi_poll) X(multi_wakeup) X(multi_info_read)                 \
-    X(url) X(url_set) X(url_get) X(url_cleanup) X(free)
+    X(multi_remove_handle) X(multi_perform) X(multi_poll) X(multi_wakeup) X(multi_info_read) X(easy_pause)
 
 #define MEMBER(name) __typeof__(&curl_##name) name;
 static struct { EACH_FUNCTION(MEMBER) } curl;
@@ -18,6 +17,8 @@ static struct { EACH_FUNCTION(MEMBER) } curl;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int is_open = 0;
 const size_t curlshim_stop = CURL_READFUNC_ABORT;
+_Static_assert(CURL_READFUNC_PAUSE == CURL_WRITEFUNC_PAUSE, "one value pauses either way");
+const size_t curlshim_pause = CURL_READFUNC_PAUSE;
 
 static void open_library(void) {
 #ifdef __APPLE__
@@ -168,6 +169,8 @@ void curlshim_cancel(curlshim_session *session, void *handle) {
     discard(transfer);
 }
 
+void curlshim_resume(void *handle) { curl.easy_pause(((struct transfer *)handle)->easy, CURLPAUSE_CONT); }
+
 int curlshim_turn(curlshim_session *session, int timeout_ms) {
     int running = 0, waiting = 0;
     CURLMsg *message;
@@ -190,34 +193,3 @@ int curlshim_turn(curlshim_session *session, int timeout_ms) {
 }
 
 void curlshim_wake(curlshim_session *session) { curl.multi_wakeup(session->multi); }
-
-static char *copied(char *text) {
-    char *copy = text ? strdup(text) : NULL;
-    if (text) curl.free(text);
-    return copy;
-}
-
-char *curlshim_resolve(const char *base, const char *url) {
-    if (!library()) return NULL;
-    CURLU *handle = curl.url();
-    char *text = NULL;
-    if (handle && (!base || curl.url_set(handle, CURLUPART_URL, base, CURLU_PATH_AS_IS) == CURLUE_OK)
-        && curl.url_set(handle, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME | CURLU_PATH_AS_IS) == CURLUE_OK)
-        curl.url_get(handle, CURLUPART_URL, &text, 0);
-    if (handle) curl.url_cleanup(handle);
-    return copied(text);
-}
-
-char *curlshim_part(const char *url, char part) {
-    if (!library()) return NULL;
-    CURLU *handle = curl.url();
-    char *text = NULL;
-    CURLUPart which = part == 's' ? CURLUPART_SCHEME : part == 'u' ? CURLUPART_USER : part == 'w' ? CURLUPART_PASSWORD
-        : part == 'h' ? CURLUPART_HOST : part == 't' ? CURLUPART_PORT : part == 'p' ? CURLUPART_PATH : CURLUPART_QUERY;
-    unsigned flags = part == 't' ? CURLU_DEFAULT_PORT : part == 'u' || part == 'w' ? CURLU_URLDECODE : 0;
-    if (handle
-        && curl.url_set(handle, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME | CURLU_PATH_AS_IS) == CURLUE_OK)
-        curl.url_get(handle, which, &text, flags);
-    if (handle) curl.url_cleanup(handle);
-    return copied(text);
-}

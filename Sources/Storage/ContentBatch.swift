@@ -55,17 +55,25 @@ public final class ContentBatch: Sendable {
 
     // MARK: Taking in
 
-    /// Takes in what is left to read of an open file; `path` is for messages.
-    public func take(_ file: FileDescriptor, path: FilePath, size: Int64) throws -> ContentID {
-        if size <= Int64(HashingThread.bufferSize) { return try takeSmall(file, path: path, size: Int(size)) }
+    /// Takes in what is left to read of an open file.
+    ///
+    /// `path` is for messages. Other bytes than those `expected` are an error.
+    public func take(
+        _ file: FileDescriptor, path: FilePath, size: Int64, expected: ContentID? = nil
+    ) throws -> ContentID {
+        if size <= Int64(HashingThread.bufferSize) {
+            return try takeSmall(file, path: path, size: Int(size), expected: expected)
+        }
         let target = next()
-        if let content = try takeReflink(file, path: path, target: target) { return try add(content, target) }
+        if let content = try takeReflink(file, path: path, target: target) {
+            return try add(content, target, path: path, expected: expected)
+        }
         let content = try write(target) { buffer in
             do { return try file.read(into: buffer) } catch let errno as Errno {
                 throw FileFailure("read", path, errno)
             }
         }
-        return try add(content, target)
+        return try add(content, target, path: path, expected: expected)
     }
 
     /// Takes in what `read` puts into the buffers that it is handed, until it answers 0.
@@ -103,6 +111,16 @@ public final class ContentBatch: Sendable {
         }
     }
 
+    private func add(
+        _ content: ContentID, _ file: FilePath, path: FilePath, expected: ContentID?
+    ) throws -> ContentID {
+        if let expected, content != expected {
+            Files.remove(file)
+            throw StorageFailure.damaged(expected.digest, place: path.string)
+        }
+        return try add(content, file)
+    }
+
     private func add(_ content: ContentID, _ file: FilePath) throws -> ContentID {
         let isNew = state.withLock { state in
             guard state.seen.insert(content.digest).inserted else { return false }
@@ -113,7 +131,9 @@ public final class ContentBatch: Sendable {
         return content
     }
 
-    private func takeSmall(_ file: FileDescriptor, path: FilePath, size: Int) throws -> ContentID {
+    private func takeSmall(
+        _ file: FileDescriptor, path: FilePath, size: Int, expected: ContentID?
+    ) throws -> ContentID {
         var bytes = [UInt8](repeating: 0, count: size + 1)
         var count = 0
         do {
@@ -130,6 +150,7 @@ public final class ContentBatch: Sendable {
             return hasher.finish()
         }
         let content = ContentID(digest, size: Int64(count))
+        if let expected, content != expected { throw StorageFailure.damaged(expected.digest, place: path.string) }
         if state.withLock({ $0.seen.contains(digest) }) || store.keeps(digest, size: content.size) { return content }
         let target = next()
         try create(target) { output in _ = try output.writeAll(bytes[..<count]) }
@@ -196,23 +217,32 @@ public final class ContentBatch: Sendable {
 
     /// Flushes what was taken in and gives it its names.
     ///
-    /// After a power cut a name without its bytes is not possible: the flush comes first.
-    public func place() throws {
+    /// After a power cut a name without its bytes is not possible: the flush comes first. The names themselves outlast one
+    /// for certain when there are few of them, or `isDurable` asks for it.
+    public func place(isDurable: Bool = false) throws {
         let waiting = state.withLock { state in
             defer { state.waiting = [] }
             return state.waiting
         }
         if waiting.isEmpty { return }
-        if waiting.count >= Self.syncFrom {
-            guard syncfs(lock.rawValue) == 0 else { throw FileFailure("flush", folder, Errno(rawValue: errno)) }
-        } else {
-            for (file, _) in waiting { try flush(file) }
-        }
+        let isLarge = waiting.count >= Self.syncFrom
+        if isLarge { try flushAll() } else { for (file, _) in waiting { try flush(file) } }
         // Two threads in one folder wait for each other: each takes what begins with the same digits.
         let groups = Array(Dictionary(grouping: waiting) { $0.content.digest.hex.prefix(2) }.values)
         try Threads.forEach(groups.count, width: 4) { [store] in
-            try Self.place(groups[$0], in: store, isDurable: waiting.count < Self.syncFrom)
+            try Self.place(groups[$0], in: store, isDurable: !isLarge)
         }
+        guard isDurable else { return }
+        // The folders above may be new as well.
+        if isLarge { return try flushAll() }
+        for group in groups.compactMap(\.first) {
+            Files.flush(store.path(of: group.content.digest).removingLastComponent().removingLastComponent())
+        }
+        Files.flush(store.root)
+    }
+
+    private func flushAll() throws {
+        guard syncfs(lock.rawValue) == 0 else { throw FileFailure("flush", folder, Errno(rawValue: errno)) }
     }
 
     private static func place(

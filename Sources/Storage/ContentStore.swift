@@ -76,18 +76,9 @@ public struct ContentStore: Sendable {
     /// Takes in a copy of a file whose digest is known; the copy is hashed, so wrong bytes never get in.
     public func insert(copyOf file: FilePath, as digest: Digest, size: Int64) throws {
         if contains(digest, size: size) { return }
-        let incoming = root.appending("incoming").appending("\(UUIDv7())")
-        try makeDirectory(incoming.removingLastComponent())
-        do {
-            try Files.clone(file, to: incoming)
-            guard try Digest.of(file: incoming) == (digest, size) else {
-                throw StorageFailure.damaged(digest, place: file.string)
-            }
-            try place(incoming, as: digest, size: size)
-        } catch {
-            Files.remove(incoming)
-            throw error
-        }
+        let batch = try ContentBatch(self)
+        try batch.copy(ContentID(digest, size: size), from: file)
+        try batch.place(isDurable: true)
     }
 
     private func place(_ incoming: FilePath, as digest: Digest, size: Int64) throws {

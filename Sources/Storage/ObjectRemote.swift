@@ -33,6 +33,8 @@ public protocol ObjectRemote: Sendable {
     var width: Int { get }
     /// Whether the remote itself refuses bytes that do not match the digest; where not, ``Transfer`` reads the file first.
     var verifiesUploads: Bool { get }
+    /// The store itself, where it is a folder of this machine: ``Transfer`` then copies many contents at a time.
+    var localStore: ContentStore? { get }
     /// Answers whether the remote can be reached, by an error when not.
     func check() async throws
     /// Which of these are there, with the right size.
@@ -57,4 +59,5 @@ extension ObjectRemote {
     public var width: Int { 8 }
     public func announce(_ contents: [ContentID]) {}
     public var verifiesUploads: Bool { false }
+    public var localStore: ContentStore? { nil }
 }

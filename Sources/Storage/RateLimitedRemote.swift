@@ -1,36 +1,16 @@
-internal import Base
-internal import Synchronization
 public import SystemPackage
+internal import Transport
 
 /// A remote that moves no more than so many bytes a second, all transfers of the process together.
 ///
-/// A transfer that is ahead waits where it reports its progress, so it reads and sends nothing meanwhile.
+/// A transfer that is ahead waits: one over HTTP is paused, another waits where it reports its progress.
 public struct RateLimitedRemote: ObjectRemote {
     private let base: any ObjectRemote
-    private let limit: Limit
+    private let limit: RateLimit
 
     public init(_ base: any ObjectRemote, bytesPerSecond: Int64) {
         self.base = base
-        limit = Limit(bytesPerSecond)
-    }
-
-    private final class Limit: Sendable {
-        private let rate: Double
-        /// When all that was moved should have been.
-        private let due = Mutex(ContinuousClock.now)
-
-        init(_ bytesPerSecond: Int64) { rate = Double(bytesPerSecond) }
-
-        func pass(_ count: Int64) {
-            guard count > 0 else { return }
-            let wait = due.withLock { due in
-                let now = ContinuousClock.now
-                // A second of idleness is not saved up.
-                due = max(due, now - .milliseconds(100)) + .seconds(Double(count) / rate)
-                return due - now
-            }
-            if wait > .zero { usleep(UInt32(min(wait.inSeconds, 3600) * 1_000_000)) }
-        }
+        limit = RateLimit(bytesPerSecond: bytesPerSecond)
     }
 
     public var address: String { base.address }
@@ -48,18 +28,24 @@ public struct RateLimitedRemote: ObjectRemote {
     public func upload(
         _ content: ContentID, from file: FilePath, progress: @escaping @Sendable (Int64) -> Void
     ) async throws {
-        try await base.upload(content, from: file) { count in
-            limit.pass(count)
-            progress(count)
+        try await RateLimit.$current.withValue(limit) {
+            try await base.upload(content, from: file) { count in
+                limit.pass(count)
+                progress(count)
+            }
         }
+        try await limit.settle()
     }
 
     public func download(
         _ content: ContentID, to file: FilePath, progress: @escaping @Sendable (Int64) -> Void
     ) async throws {
-        try await base.download(content, to: file) { count in
-            limit.pass(count)
-            progress(count)
+        try await RateLimit.$current.withValue(limit) {
+            try await base.download(content, to: file) { count in
+                limit.pass(count)
+                progress(count)
+            }
         }
+        try await limit.settle()
     }
 }

@@ -16,6 +16,7 @@ public struct RetryingRemote: ObjectRemote {
     public var address: String { base.address }
     public var width: Int { base.width }
     public var verifiesUploads: Bool { base.verifiesUploads }
+    public var localStore: ContentStore? { base.localStore }
 
     public func announce(_ contents: [ContentID]) { base.announce(contents) }
 

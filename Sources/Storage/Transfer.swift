@@ -25,7 +25,12 @@ public struct Transfer: Sendable {
     /// A file of the store whose bytes do not match its name is an error and is not sent.
     public func upload(_ contents: [ContentID]) async throws {
         let total = contents.reduce(0) { $0 + $1.size }
-        try await each(contents) { content in
+        var rest = contents
+        if let there = remote.localStore {
+            let copy = StoreCopy(.upload, store, there, address: remote.address)
+            rest = try await copy.run(contents) { progress($0, total) }
+        }
+        try await each(rest) { content in
             let file = store.path(of: content.digest)
             guard store.contains(content.digest, size: content.size) else {
                 throw StorageFailure.missing(content.digest, remote: store.root.string)
@@ -41,10 +46,15 @@ public struct Transfer: Sendable {
     public func download(_ contents: [ContentID]) async throws {
         let absent = contents.filter { !store.contains($0.digest, size: $0.size) }
         let total = absent.reduce(0) { $0 + $1.size }
-        if absent.count > 1 { remote.announce(absent) }
+        var rest = absent
+        if let there = remote.localStore {
+            let copy = StoreCopy(.download, store, there, address: remote.address)
+            rest = try await copy.run(absent) { progress($0, total) }
+        }
+        if rest.count > 1 { remote.announce(rest) }
         let placement = Placement()
         do {
-            try await each(absent) { content in try await bring(content, placement) { progress($0, total) } }
+            try await each(rest) { content in try await bring(content, placement) { progress($0, total) } }
         } catch {
             // What has come whole is kept.
             try? placement.flush()

@@ -58,17 +58,17 @@ public enum HTTPClient {
         func refusal(_ reason: String) -> TransportFailure {
             TransportFailure(request.method, request.url, reason, .unacceptable)
         }
-        guard let old = WebAddress(request.url), let new = old.resolving(location) else {
+        guard let old = NetworkAddress(request.url), let new = old.resolving(location) else {
             throw refusal("the redirect names no address")
         }
-        let shown = WebAddress.withoutSecrets(new.url)
+        let shown = NetworkAddress.withoutSecrets(new.url)
         guard ["http", "https"].contains(new.scheme) else { throw refusal("the redirect to \(shown) is not followed") }
         guard !(old.scheme == "https" && new.scheme == "http") else {
             throw refusal("the redirect from https to \(shown) is not followed")
         }
         var next = request
         next.url = new.url
-        let leaves = !old.sharesOrigin(with: new)
+        let leaves = !old.hasSameOrigin(as: new)
         if leaves {
             next.headers = request.headers.filter { ["accept", "range"].contains($0.key.lowercased()) }
         }

@@ -13,6 +13,9 @@ final class HTTPExchange: @unchecked Sendable {
     private let peerPolicy: PeerPolicy?
     private(set) var peer = ""
     var handle: UnsafeMutableRawPointer?
+    /// What it must keep to, where it moves content.
+    private let limit: RateLimit?
+    private(set) var isPaused = false
     private var body: RequestBody?
     private var sink: ResponseSink?
     private var status = 0
@@ -23,6 +26,7 @@ final class HTTPExchange: @unchecked Sendable {
     init(_ request: HTTPRequest, peerPolicy: PeerPolicy?) {
         self.request = request
         self.peerPolicy = peerPolicy
+        limit = request.progress == nil ? nil : RateLimit.current
     }
 
     func wait(_ continuation: CheckedContinuation<Result<HTTPResponse, any Error>, Never>) {
@@ -78,7 +82,24 @@ final class HTTPExchange: @unchecked Sendable {
         finish(.failure(CancellationError()))
     }
 
+    /// How long it still has to wait; nil when it need not.
+    var wait: Duration? { isPaused ? limit?.wait ?? .zero : nil }
+
+    /// Whether the limit is used up; curl is then told to pause it.
+    private func pause() -> Bool {
+        isPaused = limit?.wait != nil
+        return isPaused
+    }
+
+    /// Goes on with it when the limit allows.
+    func resume() {
+        guard let handle, isPaused, limit?.wait == nil else { return }
+        isPaused = false
+        curlshim_resume(handle)
+    }
+
     func send(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        if pause() { return curlshim_pause }
         guard let count = body?.read(into: buffer) else {
             problem = failure("the file became shorter while it was sent", .local)
             return curlshim_stop
@@ -106,6 +127,7 @@ final class HTTPExchange: @unchecked Sendable {
     }
 
     func take(body piece: UnsafeRawBufferPointer) -> Int {
+        if pause() { return curlshim_pause }
         do throws(ResponseSink.Problem) {
             let grown = try sink?.take(piece, status: status, headers: headers) ?? 0
             if grown != 0 { request.progress?(grown) }

@@ -14,6 +14,12 @@ final class HTTPLoop: Sendable {
     /// Only the loop's thread uses it, except for `curlshim_wake`, which any thread may call.
     private nonisolated(unsafe) let session: OpaquePointer?
     private let mail = Mutex(Mail())
+    private let thread = Mutex<pthread_t?>(nil)
+
+    /// Whether this is the thread of the loop, which must never wait for one request.
+    static var isCurrentThread: Bool {
+        shared.thread.withLock { $0.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
+    }
 
     private init() {
         session = curlshim_open()
@@ -44,6 +50,7 @@ final class HTTPLoop: Sendable {
 
     private func run() {
         guard let session else { return }
+        thread.withLock { $0 = pthread_self() }
         var underWay: [ObjectIdentifier: HTTPExchange] = [:]
         while true {
             let (new, cancelled) = mail.withLock { mail in
@@ -54,7 +61,12 @@ final class HTTPLoop: Sendable {
             for exchange in cancelled {
                 underWay.removeValue(forKey: ObjectIdentifier(exchange))?.cancel(session)
             }
-            let running = curlshim_turn(session, underWay.isEmpty ? 60_000 : 1000)
+            var patience = Duration.seconds(underWay.isEmpty ? 60 : 1)
+            for exchange in underWay.values {
+                exchange.resume()
+                if let wait = exchange.wait { patience = min(patience, wait + .milliseconds(1)) }
+            }
+            let running = curlshim_turn(session, Int32(patience.inSeconds * 1000))
             if running < underWay.count { underWay = underWay.filter { $0.value.handle != nil } }
         }
     }

@@ -24,7 +24,7 @@ public struct TransportFailure: Failure, Equatable {
 
     init(_ method: String, _ url: String, _ reason: String, _ what: Cause) {
         self.method = method
-        self.url = WebAddress.withoutSecrets(url)
+        self.url = NetworkAddress.withoutSecrets(url)
         self.reason = reason
         self.what = what
     }

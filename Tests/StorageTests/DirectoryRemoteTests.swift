@@ -1,4 +1,5 @@
 import Base
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -45,6 +46,53 @@ struct DirectoryRemoteTests {
         await #expect(throws: StorageFailure.missing(content.digest, remote: remote.address)) {
             try await Transfer(remote, store: store).download([content])
         }
+    }
+
+    private func many(_ count: Int) throws -> [ContentID] {
+        let batch = try ContentBatch(store)
+        let contents = try (0..<count).map { i in
+            var rest = Array("content \(i)".utf8)[...]
+            return try batch.take { buffer in
+                defer { rest = [] }
+                buffer.copyBytes(from: rest)
+                return rest.count
+            }
+        }
+        try batch.place()
+        return contents
+    }
+
+    @Test func `many go and come back, and one that is missing takes none of the others away`() async throws {
+        let contents = try many(300)
+        try await Transfer(remote, store: store).upload(contents)
+        #expect(remote.present(contents, for: .download) == Set(contents))
+        let lost = contents[150]
+        let there = ContentStore(folder.path.appending("remote"))
+        Files.remove(there.path(of: lost.digest))
+        let other = ContentStore(folder.path.appending("other"))
+        await #expect(throws: StorageFailure.missing(lost.digest, remote: remote.address)) {
+            try await Transfer(remote, store: other).download(contents)
+        }
+        #expect(contents.contains { other.contains($0.digest, size: $0.size) })
+        try await Transfer(remote, store: store).upload([lost])
+        let total = Mutex<Int64>(0)
+        try await Transfer(remote, store: other) { count, _ in total.withLock { $0 += count } }.download(contents)
+        #expect(contents.allSatisfy { (try? other.isWhole($0.digest)) == true })
+        #expect(total.withLock { $0 } < contents.reduce(0) { $0 + $1.size })
+        #expect(try Files.list(other.root.appending("incoming")).isEmpty)
+        #expect(try Files.list(there.root.appending("incoming")).isEmpty)
+    }
+
+    @Test(arguments: ["abd", "abcd", "ab"])
+    func `bytes that rotted here are not sent`(text: String) async throws {
+        let content = ContentID(try store.insert(Array("abc".utf8)), size: 3)
+        try Files.replace(store.path(of: content.digest), with: Array(text.utf8))
+        await #expect(throws: StorageFailure.self) { try await Transfer(remote, store: store).upload([content]) }
+        #expect(throws: StorageFailure.self) {
+            try remote.upload(content, from: store.path(of: content.digest)) { _ in }
+        }
+        #expect(try ContentStore(folder.path.appending("remote")).all().isEmpty)
+        #expect(try Files.list(folder.path.appending("remote").appending("incoming")).isEmpty)
     }
 
     @Test(arguments: ["ab", "xy", "abcd", "abx"])

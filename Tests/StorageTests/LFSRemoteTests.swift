@@ -44,6 +44,21 @@ private struct Bench {
         return ContentID(try store.insert(bytes), size: Int64(size))
     }
 
+    /// Many small ones, with one flush.
+    func contents(_ count: Int) throws -> [ContentID] {
+        let batch = try ContentBatch(store)
+        let contents = try (0..<count).map { i in
+            var rest = Array("content \(i)".utf8)[...]
+            return try batch.take { buffer in
+                defer { rest = [] }
+                buffer.copyBytes(from: rest)
+                return rest.count
+            }
+        }
+        try batch.place()
+        return contents
+    }
+
     func isAtServer(_ content: ContentID) -> Bool { ContentStore(objects).contains(content.digest, size: content.size) }
 
     /// Puts content there and takes it away here.
@@ -69,7 +84,7 @@ private struct Bench {
 
     @Test func `five hundred objects go up and come back in batches of a hundred`() async throws {
         let bench = try await Bench()
-        let contents = try (0..<500).map { try bench.content(50, seed: UInt64($0)) }
+        let contents = try bench.contents(500)
         let remote = try bench.remote()
         let before = try await remote.present(contents, for: .upload)
         #expect(before == [])

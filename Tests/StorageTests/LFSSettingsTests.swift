@@ -2,6 +2,7 @@ import Base
 import SystemPackage
 import TestSupport
 import Testing
+import Transport
 
 @testable import Storage
 
@@ -121,7 +122,7 @@ struct LFSSettingsTests {
             ("http.https://h.com:444/.extraheader", "port"), ("http.https://u@h.com/a.extraheader", "user"),
         ])
         func value(_ url: String) throws -> [String] {
-            some.values("http", "extraheader", for: try #require(GitAddress(url))).values
+            some.values("http", "extraheader", for: try #require(NetworkAddress(url))).values
         }
         #expect(try value("https://h.com/b") == ["host"])
         #expect(try value("https://h.com/a/c?x") == ["path"])
@@ -184,7 +185,7 @@ struct LFSHrefTests {
     func `a server may send us to the internet and to its own kind of network only`(
         server: String, href: String, isFine: Bool
     ) throws {
-        let (server, href) = (try #require(GitAddress(server)), try #require(GitAddress(href)))
+        let (server, href) = (try #require(NetworkAddress(server)), try #require(NetworkAddress(href)))
         if isFine {
             try LFSHref.check(href, namedBy: server)
         } else {
@@ -197,14 +198,14 @@ struct LFSHrefTests {
         ("https://j/q", "https://j/q"), ("?c", "https://h.com:8443/a/b?c"),
     ])
     func `an href without host is one of the server's own`(reference: String, whole: String) throws {
-        let base = try #require(GitAddress("https://u:p@h.com:8443/a/b?q"))
+        let base = try #require(NetworkAddress("https://u:p@h.com:8443/a/b?q"))
         #expect(base.resolving(reference)?.text == whole)
         #expect(base.shown == "https://h.com:8443/a/b")
     }
 
     @Test(arguments: ["file:///etc/passwd", "file:x", "data:,x", "gopher://h/x"])
     func `an href of another kind is none`(reference: String) throws {
-        let base = try #require(GitAddress("https://h.com/a"))
+        let base = try #require(NetworkAddress("https://h.com/a"))
         let json: JSON = ["href": .string(reference)]
         let action = LFSAction(json, base: base, isAuthenticated: false)
         #expect(action == nil || !["http", "https"].contains(action?.href.scheme))
@@ -225,7 +226,7 @@ struct LFSHrefTests {
     }
 
     @Test func `a header with a line break is left out`() throws {
-        let base = try #require(GitAddress("https://h.com/a"))
+        let base = try #require(NetworkAddress("https://h.com/a"))
         let json: JSON = ["href": "/x", "header": ["A": "b\r\nHost: evil", "C\n": "d", "E": "f"]]
         #expect(LFSAction(json, base: base, isAuthenticated: false)?.headers == ["E": "f"])
     }

@@ -5,7 +5,7 @@ import Testing
 
 struct AddressTests {
     @Test func `an address has its parts`() throws {
-        let address = try #require(WebAddress("https://ann:p%40ss@Example.com:8443/a%20b/../c?x=1#f"))
+        let address = try #require(NetworkAddress("https://ann:p%40ss@Example.com:8443/a%20b/../c?x=1#f"))
         #expect(address.scheme == "https")
         #expect(address.host == "example.com")
         #expect(address.port == 8443)
@@ -13,15 +13,32 @@ struct AddressTests {
         #expect(address.path == "/a%20b/../c")
         #expect(address.user == "ann")
         #expect(address.password == "p@ss")
-        #expect(WebAddress("http://example.com")?.authority == "example.com")
+        #expect(NetworkAddress("http://example.com")?.authority == "example.com")
     }
 
-    @Test(arguments: ["", "no address", "/path", "http://"])
-    func `what is no address is none`(text: String) { #expect(WebAddress(text) == nil) }
+    @Test(arguments: [
+        "", "no address", "/path", "http://", "http://h:x/", "http://h:99999/", "http://127%2e0.0.1/", "http://a\\@b/",
+        "http://[::1]x/", "1http://h/", "file:///x",
+    ])
+    func `what is no address is none`(text: String) { #expect(NetworkAddress(text) == nil) }
+
+    @Test func `an address of IPv6 has its brackets where they are needed`() throws {
+        let address = try #require(NetworkAddress("http://[::1]:80/x?y"))
+        #expect(address.host == "::1" && address.port == 80 && address.authority == "[::1]")
+        #expect(address.url == "http://[::1]:80/x?y" && address.shown == "http://[::1]:80/x")
+    }
+
+    @Test(arguments: [
+        ("/q", "https://u:p@h.com/q"), ("c", "https://u:p@h.com/a/c"), ("../c", "https://u:p@h.com/c"),
+        ("./../../c/", "https://u:p@h.com/c/"), ("//h.com/c", "https://h.com/c"), ("https://i.com", "https://i.com/"),
+    ])
+    func `a reference keeps user and password at its own host`(reference: String, url: String) throws {
+        #expect(try #require(NetworkAddress("https://u:p@h.com/a/b")).resolving(reference)?.url == url)
+    }
 
     @Test func `origins differ by scheme, host or port`() throws {
-        let base = try #require(WebAddress("https://a.example/x"))
-        func shares(_ other: String) -> Bool { WebAddress(other).map { base.sharesOrigin(with: $0) } ?? false }
+        let base = try #require(NetworkAddress("https://a.example/x"))
+        func shares(_ other: String) -> Bool { NetworkAddress(other).map { base.hasSameOrigin(as: $0) } ?? false }
         #expect(shares("https://a.example:443/y"))
         #expect(shares("https://A.EXAMPLE/"))
         #expect(!shares("http://a.example/x"))
@@ -30,9 +47,9 @@ struct AddressTests {
     }
 
     @Test func `text is encoded for signatures and comes back`() {
-        #expect(WebAddress.encode("a b+c/ü~*'") == "a%20b%2Bc%2F%C3%BC~%2A%27")
-        #expect(WebAddress.encode("a/b", keep: "/") == "a/b")
-        #expect(WebAddress.decode("a%20b%2Bc%2F%C3%BC~%zz%4") == "a b+c/ü~%zz%4")
+        #expect(NetworkAddress.encode("a b+c/ü~*'") == "a%20b%2Bc%2F%C3%BC~%2A%27")
+        #expect(NetworkAddress.encode("a/b", keep: "/") == "a/b")
+        #expect(NetworkAddress.decode("a%20b%2Bc%2F%C3%BC~%zz%4") == "a b+c/ü~%zz%4")
     }
 
     @Test func `a private network is reached by those in it only`() {

@@ -30,8 +30,8 @@ struct SignatureTests {
         var token: String?
 
         func url(_ host: String) -> String {
-            let text = query.map { "\(WebAddress.encode($0.0))=\(WebAddress.encode($0.1))" }.joined(separator: "&")
-            return "https://\(host)\(WebAddress.encode(path, keep: "/"))" + (text.isEmpty ? "" : "?\(text)")
+            let text = query.map { "\(NetworkAddress.encode($0.0))=\(NetworkAddress.encode($0.1))" }.joined(separator: "&")
+            return "https://\(host)\(NetworkAddress.encode(path, keep: "/"))" + (text.isEmpty ? "" : "?\(text)")
         }
     }
 
@@ -62,8 +62,8 @@ struct SignatureTests {
                 accessKey: "AKIDEXAMPLE", secretKey: "wJalr/XUt+n", sessionToken: request.token)
             let payload = i.isMultiple(of: 2) ? AWSSignature.unsigned : Digest.of("body").hex
             var sent = AWSSignature(credentials, region: "eu-central-1").sign(
-                request.method, host: host, path: WebAddress.encode(request.path, keep: "/"),
-                query: request.query.map { (WebAddress.encode($0.0), WebAddress.encode($0.1)) },
+                request.method, host: host, path: NetworkAddress.encode(request.path, keep: "/"),
+                query: request.query.map { (NetworkAddress.encode($0.0), NetworkAddress.encode($0.1)) },
                 headers: request.headers,
                 payload: payload, at: Timestamp(seconds: 1_700_000_000))
             ours.append(sent.removeValue(forKey: "Authorization"))
@@ -110,7 +110,7 @@ struct SignatureTests {
             headers["x-ms-version"] = "2021-12-02"
             let length = headers.removeValue(forKey: "Content-Length").flatMap { Int64($0) }
             var sent = signature.sign(
-                request.method, path: WebAddress.encode(request.path, keep: "/"), query: request.query,
+                request.method, path: NetworkAddress.encode(request.path, keep: "/"), query: request.query,
                 headers: headers,
                 length: length, at: Timestamp(seconds: 1_700_000_000))
             ours.append(sent.removeValue(forKey: "Authorization"))

@@ -39,6 +39,8 @@ typedef struct {
 } curlshim_request;
 
 extern const size_t curlshim_stop;
+// What on_send and on_body return to be called again, with the same bytes, after curlshim_resume.
+extern const size_t curlshim_pause;
 
 // NULL when libcurl cannot be opened.
 curlshim_session *curlshim_open(void);
@@ -47,15 +49,10 @@ curlshim_session *curlshim_open(void);
 void *curlshim_begin(curlshim_session *session, const curlshim_request *request);
 // Ends a request that has not ended; on_end is not called.
 void curlshim_cancel(curlshim_session *session, void *handle);
+// Lets a request go on that was paused; its callbacks may be called from here.
+void curlshim_resume(void *handle);
 // Does what can be done and waits for more, at most timeout_ms; on_end is called from here. Returns how many are under way.
 int curlshim_turn(curlshim_session *session, int timeout_ms);
 void curlshim_wake(curlshim_session *session);
-
-// The absolute form of a URL, which may be relative to base (NULL: it must be absolute); to be freed with free. NULL when
-// it is none.
-char *curlshim_resolve(const char *base, const char *url);
-// A part of an absolute URL: 's'cheme, 'u'ser, pass'w'ord, 'h'ost, por't' (the scheme's own where none is written),
-// 'p'ath, 'q'uery; to be freed with free. User and password come decoded. NULL when it has none.
-char *curlshim_part(const char *url, char part);
 
 #endif

@@ -1,6 +1,7 @@
 internal import Base
 internal import Synchronization
 internal import SystemPackage
+internal import Transport
 
 /// A name and a password for a host.
 struct Credential: Sendable, Equatable {
@@ -39,7 +40,7 @@ final class GitCredentials: Sendable {
     }
 
     /// The credential for an address; many that ask at once wait for one answer.
-    func fill(_ address: GitAddress, challenge: String?) async throws -> Credential {
+    func fill(_ address: NetworkAddress, challenge: String?) async throws -> Credential {
         let key = Self.key(address)
         let task = Self.state.withLock { state -> Task<Credential, any Error> in
             if let known = state.known[key] { return Task { known } }
@@ -63,14 +64,14 @@ final class GitCredentials: Sendable {
     }
 
     /// The server has taken it.
-    func approve(_ address: GitAddress, _ credential: Credential) async {
+    func approve(_ address: NetworkAddress, _ credential: Credential) async {
         let isNew = Self.state.withLock { $0.isApproved.insert(Self.key(address)).inserted }
         guard isNew, credential.isFromHelper else { return }
         _ = try? await git(["credential", "approve"], Self.request(address, credential))
     }
 
     /// The server has refused it.
-    func reject(_ address: GitAddress, _ credential: Credential) async {
+    func reject(_ address: NetworkAddress, _ credential: Credential) async {
         let key = Self.key(address)
         let wasKnown = Self.state.withLock { state -> Bool in
             guard state.known[key] == credential else { return false }
@@ -83,11 +84,11 @@ final class GitCredentials: Sendable {
         _ = try? await git(["credential", "reject"], Self.request(address, credential))
     }
 
-    private static func key(_ address: GitAddress) -> String {
+    private static func key(_ address: NetworkAddress) -> String {
         "\(address.scheme)://\(address.user ?? "")@\(address.hostAndPort)\(address.path)"
     }
 
-    private func ask(_ address: GitAddress, _ challenge: String?, mayUseNetrc: Bool) async throws -> Credential {
+    private func ask(_ address: NetworkAddress, _ challenge: String?, mayUseNetrc: Bool) async throws -> Credential {
         if mayUseNetrc, let netrc, let text = try? Files.readText(netrc),
             let entry = Netrc.entry(host: address.host, user: address.user, in: text)
         {
@@ -113,7 +114,7 @@ final class GitCredentials: Sendable {
         return Credential(user: user, password: password, answer: result.text, isFromHelper: true)
     }
 
-    private static func lines(_ address: GitAddress) -> String {
+    private static func lines(_ address: NetworkAddress) -> String {
         var text = "protocol=\(address.scheme)\nhost=\(address.hostAndPort)\n"
         // git itself leaves the path out unless `credential.useHttpPath` asks for it.
         let path = address.path.drop { $0 == "/" }
@@ -122,7 +123,7 @@ final class GitCredentials: Sendable {
         return text
     }
 
-    private static func request(_ address: GitAddress, _ credential: Credential) -> [UInt8] {
+    private static func request(_ address: NetworkAddress, _ credential: Credential) -> [UInt8] {
         Array((credential.answer.trimmingTrailingSpace + "\n\n").utf8)
     }
 }

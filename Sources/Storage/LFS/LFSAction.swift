@@ -1,8 +1,9 @@
 internal import Base
+internal import Transport
 
 /// One request that a server has laid out for us: where to, with which headers, and until when.
 struct LFSAction: Sendable, Equatable {
-    let href: GitAddress
+    let href: NetworkAddress
     let headers: [String: String]
     let expires: Timestamp?
     /// Whether what it carries is all that the server needs to know who we are.
@@ -20,7 +21,7 @@ struct LFSAction: Sendable, Equatable {
         return time.microseconds <= 0 ? nil : time
     }
 
-    init?(_ json: JSON, base: GitAddress, isAuthenticated: Bool, now: Timestamp = .now()) {
+    init?(_ json: JSON, base: NetworkAddress, isAuthenticated: Bool, now: Timestamp = .now()) {
         guard let text = json["href"]?.string, let href = base.resolving(text) else { return nil }
         self.href = href
         headers = (json["header"] ?? .null).texts.filter { Self.isHeader($0.key, $0.value) }

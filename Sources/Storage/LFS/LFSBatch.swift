@@ -1,4 +1,5 @@
 internal import Base
+internal import Transport
 
 /// The batch API: what is asked and what is answered (git-lfs `docs/api/batch.md`).
 enum LFSBatch {
@@ -25,7 +26,7 @@ enum LFSBatch {
 
     /// Reads an answer; contents that it leaves out are absent from the result.
     static func parse(
-        _ json: JSON, _ contents: [ContentID], base: GitAddress, now: Timestamp = .now()
+        _ json: JSON, _ contents: [ContentID], base: NetworkAddress, now: Timestamp = .now()
     ) throws -> [ContentID: Answer] {
         func refusal(_ detail: String) -> RemoteFailure {
             RemoteFailure(.unexpectedAnswer, address: base.shown, detail: detail)
@@ -52,7 +53,7 @@ enum LFSBatch {
     }
 
     private static func answer(
-        _ object: JSON, _ base: GitAddress, _ now: Timestamp, _ refusal: (String) -> RemoteFailure
+        _ object: JSON, _ base: NetworkAddress, _ now: Timestamp, _ refusal: (String) -> RemoteFailure
     ) throws -> Answer {
         if let error = object["error"], error != .null {
             return .failed(code: Int(error["code"]?.int ?? 0), message: error["message"]?.string ?? "no reason given")

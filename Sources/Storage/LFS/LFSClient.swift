@@ -10,7 +10,7 @@ final class LFSClient: Sendable {
 
     let context: LFSContext
     let direction: TransferDirection
-    let endpoint: (address: GitAddress, ssh: SSHAccount?, isFromRepository: Bool)
+    let endpoint: (address: NetworkAddress, ssh: SSHAccount?, isFromRepository: Bool)
     private let credentials: GitCredentials
     private let state = Mutex(State())
 
@@ -23,10 +23,10 @@ final class LFSClient: Sendable {
 
     init(_ context: LFSContext, _ direction: TransferDirection, credentials: GitCredentials) throws {
         guard case .server(let text, let ssh, let isFromRepository)? = context.endpoint(for: direction) else {
-            throw StorageFailure.unsupportedRemote(GitAddress.shown(context.remote))
+            throw StorageFailure.unsupportedRemote(NetworkAddress.withoutSecrets(context.remote))
         }
-        guard let address = GitAddress(text) else {
-            throw StorageFailure.unsupportedRemote(GitAddress.shown(text))
+        guard let address = NetworkAddress(text) else {
+            throw StorageFailure.unsupportedRemote(NetworkAddress.withoutSecrets(text))
         }
         endpoint = (address, ssh, isFromRepository)
         self.context = context
@@ -47,9 +47,9 @@ final class LFSClient: Sendable {
             while text.hasSuffix("/") { text.removeLast() }
             text += path
             if !query.isEmpty {
-                text += "?" + query.map { "\($0)=\(GitAddress.escaped($1))" }.joined(separator: "&")
+                text += "?" + query.map { "\($0)=\(NetworkAddress.encode($1))" }.joined(separator: "&")
             }
-            guard let url = GitAddress(text) else { throw StorageFailure.unsupportedRemote(base.shown) }
+            guard let url = NetworkAddress(text) else { throw StorageFailure.unsupportedRemote(base.shown) }
             var request = HTTPRequest(method, url.text, headers: ["Accept": Self.mediaType])
             if let body {
                 request.headers["Content-Type"] = Self.mediaType
@@ -68,7 +68,7 @@ final class LFSClient: Sendable {
             .unauthorized, address: endpoint.address.shown, detail: "it refuses its own token", status: 401)
     }
 
-    private static func json(_ answer: HTTPResponse, _ url: GitAddress) throws -> JSON {
+    private static func json(_ answer: HTTPResponse, _ url: NetworkAddress) throws -> JSON {
         let json = try? JSON.parse(answer.body)
         guard answer.isSuccess else { throw LFSRefusal(answer, json, url) }
         guard let json, json.members != nil else {
@@ -84,11 +84,11 @@ final class LFSClient: Sendable {
     }
 
     /// The address that requests go to.
-    func base() async throws -> GitAddress { try address(await token()) }
+    func base() async throws -> NetworkAddress { try address(await token()) }
 
-    private func address(_ token: SSHToken?) throws -> GitAddress {
+    private func address(_ token: SSHToken?) throws -> NetworkAddress {
         guard let href = token?.href, !href.isEmpty else { return endpoint.address }
-        guard let address = GitAddress(href), ["http", "https"].contains(address.scheme) else {
+        guard let address = NetworkAddress(href), ["http", "https"].contains(address.scheme) else {
             throw RemoteFailure(
                 .unexpectedAnswer, address: endpoint.ssh?.host ?? endpoint.address.shown,
                 detail: "`git-lfs-authenticate` names no address that HTTP leads to")
@@ -115,7 +115,7 @@ final class LFSClient: Sendable {
 
     /// Follows redirects, and finds credentials when they are asked for.
     private func send(
-        _ original: HTTPRequest, to first: GitAddress, isAuthenticated: Bool, isOwn: Bool
+        _ original: HTTPRequest, to first: NetworkAddress, isAuthenticated: Bool, isOwn: Bool
     ) async throws -> HTTPResponse {
         let server = try await base()
         var request = original
@@ -151,7 +151,7 @@ final class LFSClient: Sendable {
     }
 
     private func sendOnce(
-        _ original: HTTPRequest, to address: GitAddress, _ server: GitAddress, isAuthenticated: Bool
+        _ original: HTTPRequest, to address: NetworkAddress, _ server: NetworkAddress, isAuthenticated: Bool
     ) async throws -> HTTPResponse {
         var request = original
         addSettings(&request, address)
@@ -191,7 +191,7 @@ final class LFSClient: Sendable {
     // MARK: Settings and credentials
 
     /// Adds `http.extraHeader` and the like; headers for any host go only to hosts that the user's own settings name.
-    private func addSettings(_ request: inout HTTPRequest, _ address: GitAddress) {
+    private func addSettings(_ request: inout HTTPRequest, _ address: NetworkAddress) {
         let extra = context.settings.values("http", "extraheader", for: address)
         if extra.isForAddress || isUsersOwn(address) {
             var lines = extra.values
@@ -209,17 +209,17 @@ final class LFSClient: Sendable {
     }
 
     /// Whether the user's settings, not the repository or a server, name this host.
-    private func isUsersOwn(_ address: GitAddress) -> Bool {
+    private func isUsersOwn(_ address: NetworkAddress) -> Bool {
         let named = [
             endpoint.isFromRepository ? nil : endpoint.address,
             context.settings.gitAddress(of: context.remote, for: direction)
-                .flatMap { GitAddress(context.settings.rewritten($0, for: direction)) },
+                .flatMap { NetworkAddress(context.settings.rewritten($0, for: direction)) },
         ]
         return named.contains { $0?.hasSameOrigin(as: address) ?? false }
     }
 
     /// From user and password in the address of the LFS server or the git remote.
-    private func ownAuthorization(_ address: GitAddress, _ server: GitAddress) -> String? {
+    private func ownAuthorization(_ address: NetworkAddress, _ server: NetworkAddress) -> String? {
         guard address.hasSameOrigin(as: server) else { return nil }
         for place in [endpoint.address, gitAddress] {
             guard let place, place.hasSameOrigin(as: address), let password = place.password else { continue }
@@ -228,18 +228,18 @@ final class LFSClient: Sendable {
         return nil
     }
 
-    private var gitAddress: GitAddress? {
+    private var gitAddress: NetworkAddress? {
         context.settings.gitAddress(of: context.remote, for: direction)
-            .flatMap { GitAddress(context.settings.rewritten($0, for: direction)) }
+            .flatMap { NetworkAddress(context.settings.rewritten($0, for: direction)) }
     }
 
     /// What git's helpers are asked about: the git remote where it is the same host, so that one login serves both.
-    private func credentialAddress(_ server: GitAddress) -> GitAddress {
+    private func credentialAddress(_ server: NetworkAddress) -> NetworkAddress {
         if let git = gitAddress, git.hasSameOrigin(as: server) { return git }
         return endpoint.address.hasSameOrigin(as: server) ? endpoint.address : server
     }
 
-    private func wantsCredentials(_ server: GitAddress) -> Bool {
+    private func wantsCredentials(_ server: NetworkAddress) -> Bool {
         state.withLock { state in
             if let known = state.wantsCredentials { return known }
             let mode = context.settings.values("lfs", "access", for: server).values.last?.lowercased()
@@ -250,7 +250,7 @@ final class LFSClient: Sendable {
     }
 
     /// As git-lfs does: the next command need not be turned away first.
-    private func rememberAccess(_ server: GitAddress) async {
+    private func rememberAccess(_ server: NetworkAddress) async {
         let isNew = state.withLock { state in
             defer { state.wantsCredentials = true }
             return state.wantsCredentials != true

@@ -1,5 +1,6 @@
 internal import Base
 public import SystemPackage
+internal import Transport
 
 /// Where the LFS objects of a git remote are.
 public enum LFSEndpoint: Sendable, Equatable {
@@ -42,7 +43,7 @@ public enum LFSEndpoint: Sendable, Equatable {
             self = .local(FilePath(String(path.drop { $0 != "/" })))
             return
         }
-        if let url = GitAddress(address) {
+        if let url = NetworkAddress(address) {
             switch url.scheme {
             case "http", "https": self = .server(address, ssh: nil, isFromRepository: isFromRepository)
             case "git":

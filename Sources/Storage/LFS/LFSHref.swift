@@ -1,4 +1,5 @@
 internal import Base
+internal import Transport
 
 /// Which addresses a server may send us to.
 ///
@@ -7,7 +8,7 @@ internal import Base
 enum LFSHref {
     private enum Reach: Int { case linkLocal, loopback, privateNetwork, world }
 
-    static func check(_ address: GitAddress, namedBy server: GitAddress) throws {
+    static func check(_ address: NetworkAddress, namedBy server: NetworkAddress) throws {
         func refusal(_ why: String) -> RemoteFailure {
             RemoteFailure(
                 .unexpectedAnswer, address: server.shown, detail: "it points to \(address.shown), \(why)",

@@ -1,4 +1,5 @@
 public import Base
+internal import Transport
 
 /// A file that somebody has reserved for himself on an LFS server.
 public struct LFSLock: Sendable, Equatable {
@@ -82,7 +83,7 @@ public struct LFSLocks: Sendable {
     public func unlock(_ lock: LFSLock, force: Bool) async throws {
         let members: [JSON.Member] = force ? [.init("force", true)] : []
         do {
-            _ = try await call("POST", "/locks/\(GitAddress.escaped(lock.id))/unlock", body(.object(members)))
+            _ = try await call("POST", "/locks/\(NetworkAddress.encode(lock.id))/unlock", body(.object(members)))
         } catch let refusal as LFSRefusal where refusal.status == 403 && !force {
             throw LFSLockFailure.refused(
                 path: lock.path, owner: lock.owner, reason: refusal.message.map(LFSRefusal.clean) ?? "it is not yours")

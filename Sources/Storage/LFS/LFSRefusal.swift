@@ -10,7 +10,7 @@ struct LFSRefusal: Failure {
     let body: JSON?
     let failure: RemoteFailure
 
-    init(_ answer: HTTPResponse, _ json: JSON?, _ address: GitAddress) {
+    init(_ answer: HTTPResponse, _ json: JSON?, _ address: NetworkAddress) {
         status = answer.status
         body = json
         message = json?["message"]?.string ?? json?["error"]?.string
@@ -56,7 +56,7 @@ struct LFSRefusal: Failure {
         }
     }
 
-    private static func hints(_ status: Int, _ address: GitAddress) -> [String] {
+    private static func hints(_ status: Int, _ address: NetworkAddress) -> [String] {
         switch status {
         case 401, 403:
             ["check your login there: `git credential fill`, or a new token, and your rights to the repository"]

@@ -1,3 +1,5 @@
+internal import Transport
+
 /// The settings that git-lfs reads: git's own, and below them what the repository's `.lfsconfig` may say.
 ///
 /// Section and last part of a key are in lower case, as `git config --list` prints them.
@@ -91,7 +93,7 @@ extension LFSSettings {
 
     /// Whether locks are looked at before a push to a server: `lfs.<url>.locksverify`, else `lfs.locksverify`; nil: not said.
     public func locksVerify(_ address: String) -> Bool? {
-        let values = GitAddress(address).map { self.values("lfs", "locksverify", for: $0).values } ?? []
+        let values = NetworkAddress(address).map { self.values("lfs", "locksverify", for: $0).values } ?? []
         return (values.last ?? self["lfs.locksverify"]).flatMap(Self.bool)
     }
 
@@ -124,13 +126,13 @@ extension LFSSettings {
     }
 
     /// The values of `<section>.<url>.<key>` for the address, by git's rules for `http.<url>.*`; without one those of `<section>.<key>`.
-    func values(_ section: String, _ key: String, for address: GitAddress) -> (values: [String], isForAddress: Bool) {
+    func values(_ section: String, _ key: String, for address: NetworkAddress) -> (values: [String], isForAddress: Bool) {
         var best: (score: (Int, Int, Int), values: [String])?
         let entries =
             names("\(section).", ".\(key)")
             + (section == "lfs" && key == "access" ? sharedAccess : [])
         for (url, values) in entries {
-            guard let pattern = GitAddress(url), let score = Self.score(pattern, address) else { continue }
+            guard let pattern = NetworkAddress(url), let score = Self.score(pattern, address) else { continue }
             if best == nil || score > best?.score ?? (0, 0, 0) { best = (score, values) }
         }
         if let best { return (best.values, true) }
@@ -145,7 +147,7 @@ extension LFSSettings {
     }
 
     /// How well a pattern fits, nil when it does not: host before path before user.
-    private static func score(_ pattern: GitAddress, _ address: GitAddress) -> (Int, Int, Int)? {
+    private static func score(_ pattern: NetworkAddress, _ address: NetworkAddress) -> (Int, Int, Int)? {
         guard pattern.scheme == address.scheme, pattern.effectivePort == address.effectivePort else { return nil }
         let wanted = pattern.host.split(separator: ".", omittingEmptySubsequences: false)
         let host = address.host.split(separator: ".", omittingEmptySubsequences: false)

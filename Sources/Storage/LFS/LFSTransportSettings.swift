@@ -6,7 +6,7 @@ struct LFSTransportSettings {
     let tls: TLSOptions
     let proxy: String?
 
-    init(_ settings: LFSSettings, _ address: GitAddress, variable: (String) -> String? = { environmentValue($0) }) {
+    init(_ settings: LFSSettings, _ address: NetworkAddress, variable: (String) -> String? = { environmentValue($0) }) {
         func value(_ key: String) -> String? { settings.values("http", key, for: address).values.last }
         var tls = TLSOptions()
         tls.verifies = variable("GIT_SSL_NO_VERIFY") == nil && value("sslverify").flatMap(LFSSettings.bool) ?? true

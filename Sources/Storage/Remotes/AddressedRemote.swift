@@ -31,9 +31,9 @@ private func plainRemote(_ address: String, _ environment: [String: String]) thr
     switch address[..<scheme.lowerBound].lowercased() {
     case "file":
         guard rest.hasPrefix("/") else { throw StorageFailure.unsupportedRemote(address) }
-        return DirectoryRemote(FilePath(WebAddress.decode(String(rest))))
+        return DirectoryRemote(FilePath(NetworkAddress.decode(String(rest))))
     case "http", "https":
-        guard WebAddress(address) != nil else { throw StorageFailure.unsupportedRemote(address) }
+        guard NetworkAddress(address) != nil else { throw StorageFailure.unsupportedRemote(address) }
         return HTTPRemote(address)
     case "s3": return try S3Remote.amazon(BucketAddress(address, rest), environment)
     case "gs": return try S3Remote.google(BucketAddress(address, rest), environment)
@@ -59,7 +59,7 @@ struct BucketAddress {
             bucket.utf8.allSatisfy({
                 (48...57).contains($0) || (97...122).contains($0) || (65...90).contains($0) || "-._".utf8.contains($0)
             })
-        else { throw StorageFailure.unsupportedRemote(WebAddress.withoutSecrets(address)) }
+        else { throw StorageFailure.unsupportedRemote(NetworkAddress.withoutSecrets(address)) }
         self.bucket = bucket
         prefix = parts.dropFirst().map { $0 + "/" }.joined()
     }
@@ -92,10 +92,10 @@ extension S3Remote {
         return S3Remote(client, prefix: place.prefix)
     }
 
-    private static func endpoint(_ text: String, _ name: String) throws -> WebAddress {
-        guard let endpoint = WebAddress(text), ["http", "https"].contains(endpoint.scheme) else {
+    private static func endpoint(_ text: String, _ name: String) throws -> NetworkAddress {
+        guard let endpoint = NetworkAddress(text), ["http", "https"].contains(endpoint.scheme) else {
             throw RemoteFailure(
-                .refused, address: name, detail: "“\(WebAddress.withoutSecrets(text))” is no http or https address")
+                .refused, address: name, detail: "“\(NetworkAddress.withoutSecrets(text))” is no http or https address")
         }
         return endpoint
     }

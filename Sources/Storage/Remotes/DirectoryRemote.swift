@@ -11,6 +11,7 @@ public struct DirectoryRemote: ObjectRemote {
     /// A disk is not faster with many readers.
     public var width: Int { 4 }
     public var verifiesUploads: Bool { true }
+    public var localStore: ContentStore? { store }
 
     public func check() throws {
         var folder = store.root

@@ -40,8 +40,8 @@ actor GoogleToken {
         guard let json = try? JSON.parse(bytes) else { throw unusable("the Google credentials are not JSON") }
         let endpoint = json["token_uri"]?.string ?? "https://oauth2.googleapis.com/token"
         // The file is the user's own, but what it is sent to must not be readable on the way.
-        guard let place = WebAddress(endpoint),
-            place.scheme == "https" || ["127.0.0.1", "localhost", "[::1]"].contains(place.host)
+        guard let place = NetworkAddress(endpoint),
+            place.scheme == "https" || ["127.0.0.1", "localhost", "::1"].contains(place.host)
         else { throw unusable("its token_uri is not https") }
         self.endpoint = endpoint
         switch json["type"]?.string {
@@ -73,11 +73,11 @@ actor GoogleToken {
     }
 
     private func fetch() async throws -> (text: String, until: Timestamp) {
-        let form = try form(at: .now()).map { "\($0.0)=\(WebAddress.encode($0.1))" }.joined(separator: "&")
+        let form = try form(at: .now()).map { "\($0.0)=\(NetworkAddress.encode($0.1))" }.joined(separator: "&")
         let request = HTTPRequest(
             "POST", endpoint, headers: ["Content-Type": "application/x-www-form-urlencoded"],
             body: .bytes(Array(form.utf8)))
-        let shown = WebAddress.withoutSecrets(endpoint)
+        let shown = NetworkAddress.withoutSecrets(endpoint)
         let answer = try await RemoteFailure.send(request, address: shown)
         let json = try? JSON.parse(answer.body)
         guard answer.isSuccess, let text = json?["access_token"]?.string else {

@@ -10,7 +10,7 @@ public struct HTTPRemote: ObjectRemote {
     /// The URL may carry a user and a password; they go to that host only.
     init(_ url: String) {
         base = url.hasSuffix("/") ? url : url + "/"
-        address = WebAddress.withoutSecrets(url)
+        address = NetworkAddress.withoutSecrets(url)
     }
 
     private func request(_ method: String, _ content: ContentID) -> HTTPRequest {

@@ -1,6 +1,7 @@
 internal import Base
 internal import Synchronization
 public import SystemPackage
+internal import Transport
 
 /// A folder at the other end of ssh: `ssh://user@host:port/folder`, by sftp; `ssh://host/~/folder` lies in the home folder.
 ///
@@ -15,10 +16,10 @@ public struct SSHRemote: ObjectRemote {
     public var width: Int { 4 }
 
     public init(_ text: String, settings: LFSSettings) throws {
-        guard let place = GitAddress(text), ["ssh", "sftp"].contains(place.scheme) else {
-            throw StorageFailure.unsupportedRemote(GitAddress.shown(text))
+        guard let place = NetworkAddress(text), ["ssh", "sftp"].contains(place.scheme) else {
+            throw StorageFailure.unsupportedRemote(NetworkAddress.withoutSecrets(text))
         }
-        var path = GitAddress.decoded(place.path[...])
+        var path = NetworkAddress.decode(place.path)
         if path.hasPrefix("/~/") { path.removeFirst(3) }
         while path.hasSuffix("/"), path.count > 1 { path.removeLast() }
         guard !path.isEmpty, !path.utf8.contains(0) else {

@@ -55,7 +55,7 @@ public struct AzureRemote: ObjectRemote {
     func send(_ call: Call) async throws -> HTTPResponse {
         var base = settings.endpoint.path
         while base.hasSuffix("/") { base.removeLast() }
-        let path = "\(base)/\(container)" + (call.blob.map { "/" + WebAddress.encode($0, keep: "/") } ?? "")
+        let path = "\(base)/\(container)" + (call.blob.map { "/" + NetworkAddress.encode($0, keep: "/") } ?? "")
         var query = call.query
         var headers = call.headers
         headers["x-ms-version"] = Self.version
@@ -73,7 +73,7 @@ public struct AzureRemote: ObjectRemote {
             headers = signature.sign(
                 call.method, path: path, query: query, headers: headers, length: call.length)
         }
-        let text = query.map { "\(WebAddress.encode($0.0))=\(WebAddress.encode($0.1))" }.joined(separator: "&")
+        let text = query.map { "\(NetworkAddress.encode($0.0))=\(NetworkAddress.encode($0.1))" }.joined(separator: "&")
         var request = HTTPRequest(
             call.method,
             "\(settings.endpoint.scheme)://\(settings.endpoint.authority)\(path)" + (text.isEmpty ? "" : "?" + text),

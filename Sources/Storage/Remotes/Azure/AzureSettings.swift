@@ -13,7 +13,7 @@ struct AzureSettings: Sendable {
         case token([(String, String)])
     }
 
-    let endpoint: WebAddress
+    let endpoint: NetworkAddress
     let authorization: Authorization
 
     init(account: String, _ environment: [String: String]) throws {
@@ -25,8 +25,8 @@ struct AzureSettings: Sendable {
         let text =
             (isOwn ? value("AZURE_STORAGE_SERVICE_ENDPOINT") ?? connection["blobendpoint"] : nil)
             ?? "\(connection["defaultendpointsprotocol"] ?? "https")://\(account).blob.\(suffix)"
-        guard let endpoint = WebAddress(text), ["http", "https"].contains(endpoint.scheme) else {
-            throw Self.failure(account, "“\(WebAddress.withoutSecrets(text))” is no http or https address")
+        guard let endpoint = NetworkAddress(text), ["http", "https"].contains(endpoint.scheme) else {
+            throw Self.failure(account, "“\(NetworkAddress.withoutSecrets(text))” is no http or https address")
         }
         self.endpoint = endpoint
         let key = value("AZURE_STORAGE_KEY") ?? connection["accountkey"]
@@ -69,7 +69,7 @@ struct AzureSettings: Sendable {
     static func query(_ text: String) -> [(String, String)] {
         text.split { $0 == "&" || $0 == "?" }.map { pair in
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            return (WebAddress.decode(String(parts[0])), parts.count > 1 ? WebAddress.decode(String(parts[1])) : "")
+            return (NetworkAddress.decode(String(parts[0])), parts.count > 1 ? NetworkAddress.decode(String(parts[1])) : "")
         }
     }
 }

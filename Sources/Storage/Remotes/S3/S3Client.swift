@@ -18,9 +18,9 @@ final class S3Client: Sendable {
         /// Amazon's own: hosts named by bucket and region.
         case amazon
         /// A store at a given place, the bucket in the path.
-        case compatible(endpoint: WebAddress)
+        case compatible(endpoint: NetworkAddress)
         /// Google's XML interface: MD5 instead of SHA-256.
-        case google(endpoint: WebAddress)
+        case google(endpoint: NetworkAddress)
     }
 
     struct Call {
@@ -75,8 +75,8 @@ final class S3Client: Sendable {
 
     private func sendOnce(_ call: Call, region: String) async throws -> HTTPResponse {
         let (base, authority, prefix) = place(region)
-        let path = prefix + "/" + (call.key.map { WebAddress.encode($0, keep: "/") } ?? "")
-        let query = call.query.map { (WebAddress.encode($0.0), WebAddress.encode($0.1)) }
+        let path = prefix + "/" + (call.key.map { NetworkAddress.encode($0, keep: "/") } ?? "")
+        let query = call.query.map { (NetworkAddress.encode($0.0), NetworkAddress.encode($0.1)) }
         let text = query.map { "\($0.0)=\($0.1)" }.joined(separator: "&")
         var headers = call.headers
         switch authorization {
@@ -103,7 +103,7 @@ final class S3Client: Sendable {
             let domain = "s3.\(region).amazonaws.com" + (region.hasPrefix("cn-") ? ".cn" : "")
             // A certificate for *.s3… covers no further dots.
             if bucket.contains(".") || bucket.contains(where: \.isUppercase) {
-                return ("https://\(domain)", domain, "/\(WebAddress.encode(bucket))")
+                return ("https://\(domain)", domain, "/\(NetworkAddress.encode(bucket))")
             }
             return ("https://\(bucket).\(domain)", "\(bucket).\(domain)", "")
         case .compatible(let endpoint), .google(let endpoint):
@@ -111,7 +111,7 @@ final class S3Client: Sendable {
             while path.hasSuffix("/") { path.removeLast() }
             return (
                 "\(endpoint.scheme)://\(endpoint.authority)", endpoint.authority,
-                "\(path)/\(WebAddress.encode(bucket))"
+                "\(path)/\(NetworkAddress.encode(bucket))"
             )
         }
     }
