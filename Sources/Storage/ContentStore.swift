@@ -83,6 +83,7 @@ public struct ContentStore: Sendable {
             guard try Digest.of(file: incoming) == (digest, size) else {
                 throw StorageFailure.damaged(digest, place: file.string)
             }
+            Files.flush(incoming)
             try place(incoming, as: digest, size: size)
         } catch {
             Files.remove(incoming)

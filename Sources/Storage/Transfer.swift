@@ -42,7 +42,7 @@ public struct Transfer: Sendable {
         let absent = contents.filter { !store.contains($0.digest, size: $0.size) }
         let total = absent.reduce(0) { $0 + $1.size }
         if absent.count > 1 { remote.announce(absent) }
-        let placement = Placement()
+        let placement = Placement(store)
         do {
             try await each(absent) { content in try await bring(content, placement) { progress($0, total) } }
         } catch {
@@ -80,6 +80,7 @@ public struct Transfer: Sendable {
     /// The partial file, once no other process has it; nil when another has brought the content meanwhile.
     private func hold(_ content: ContentID, _ placement: Placement) async throws -> PartialFile? {
         let path = store.root.appending("incoming").appending("\(content.digest.hex).part")
+        try store.makeDirectory(path.removingLastComponent())
         while true {
             if store.contains(content.digest, size: content.size) { return nil }
             if let part = try PartialFile.ifFree(path) {
