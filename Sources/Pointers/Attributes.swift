@@ -78,6 +78,21 @@ public struct Attributes {
         return gone
     }
 
+    /// The text of a file of attributes without the lines that track one of `names` (or any, with `isAll`), and what the other
+    /// lines track.
+    static func without(_ names: [String], isAll: Bool, in text: String) -> (text: String, tracked: [String]) {
+        let heads = Set(names.map { escaped($0) })
+        var tracked: [String] = []
+        let kept = text.split(separator: "\n", omittingEmptySubsequences: false).filter { line in
+            let words = words(String(line))
+            guard words.contains("filter=lfs"), let head = words.first else { return true }
+            if isAll || heads.contains(head) || heads.contains("/" + head) { return false }
+            tracked.append(unescaped(head))
+            return true
+        }
+        return (kept.joined(separator: "\n"), tracked)
+    }
+
     /// The pattern that matches one file (or folder, with a slash at its end) and nothing else, as `git lfs track --filename`
     /// writes it.
     public static func literal(_ path: String) -> String {

@@ -144,11 +144,23 @@ struct Setup {
         let data: any ObjectRemote
         do { data = try place.resolve(remote) } catch {
             // A remote that is no place for data, a bundle say, matters only where there is data.
-            guard try PointerScan(repository).pointers(in: head).isEmpty else { throw error }
+            guard try PointerScan(repository).pointers(in: head).isEmpty,
+                try DatasetScan(repository).pointers(in: head).isEmpty
+            else { throw error }
             return try hadRuns != repository.ref("refs/notes/ml/runs")
         }
         let paths = try await place.checkOut(head, from: data)
         if !paths.isEmpty { say("brought \(paths.count) data file(s)") }
-        return try hadRuns != repository.ref("refs/notes/ml/runs") || !paths.isEmpty
+        let broughtDatasets = try await bringDatasets(say: say)
+        return try hadRuns != repository.ref("refs/notes/ml/runs") || !paths.isEmpty || broughtDatasets
+    }
+
+    /// Those of which nothing is there yet: what a user has changed or removed in one is not ours to bring back.
+    private func bringDatasets(say: (String) -> Void) async throws -> Bool {
+        let command = try DatasetCommand(repository)
+        let absent = try await command.select([]).filter { !Files.exists($0.place) }
+        let results = try await command.checkOut(absent)
+        try command.tell(results, say: say)
+        return results.contains { $0.result.written > 0 }
     }
 }

@@ -149,18 +149,24 @@ public struct FileAddition: Sendable {
     ) async throws -> (data: [RepositoryPath], plain: [RepositoryPath]) {
         var filters = try await self.filters(files)
         let isSpecial = { (path: RepositoryPath) in
-            path.split(separator: 0x2f).last.map { $0.starts(with: ".git".utf8) || $0.elementsEqual("ml.yaml".utf8) }
-                ?? false
+            path.split(separator: 0x2f).last.map {
+                $0.starts(with: ".git".utf8) || $0.elementsEqual("ml.yaml".utf8)
+                    || $0.suffix(DatasetPointer.suffix.utf8.count).elementsEqual(DatasetPointer.suffix.utf8)
+            } ?? false
         }
         let open = files.filter { filters[$0] == "unspecified" && !isSpecial($0) }
         if !open.isEmpty {
             let attributes = Attributes(workTree: workTree)
             let patterns = patterns(for: open, arguments: paths, in: folder)
             outcome.tracked = try attributes.add(patterns)
-            // `.gitkeep` and the like stay files of git's below a folder that becomes data.
-            if files.contains(where: isSpecial) {
-                for pattern in outcome.tracked where pattern.hasSuffix("/**") {
+            // `.gitkeep` and the like, and datasets' pointers, stay files of git's below a folder that becomes data.
+            let special = files.filter(isSpecial)
+            for pattern in outcome.tracked where pattern.hasSuffix("/**") {
+                if special.contains(where: { $0.firstRange(of: Array("/.git".utf8)) != nil }) {
                     try attributes.except(pattern + "/.git*")
+                }
+                if special.contains(where: { $0.suffix(DatasetPointer.suffix.utf8.count).elementsEqual(DatasetPointer.suffix.utf8) }) {
+                    try attributes.except(pattern + "/*" + DatasetPointer.suffix)
                 }
             }
             if !outcome.tracked.isEmpty { filters = try await self.filters(files) }
