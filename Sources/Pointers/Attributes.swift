@@ -65,6 +65,13 @@ public struct Attributes {
         try Files.replace(file, with: (text + Self.escaped(pattern) + " !filter !diff !merge !text\n").utf8)
     }
 
+    /// Leaves the pointer files of datasets to git, whatever an earlier line says of the folder that they are in.
+    func exceptDatasets() throws {
+        var text = try Files.readText(file) ?? ""
+        if !text.isEmpty, !text.hasSuffix("\n") { text += "\n" }
+        try Files.replace(file, with: (text + "*\(DatasetPointer.suffix) !filter !diff merge=ml-dataset -text\n").utf8)
+    }
+
     /// Removes patterns and returns those that were there.
     public func remove(_ patterns: [String]) throws -> [String] {
         let gone = try tracked().filter { patterns.contains($0) }

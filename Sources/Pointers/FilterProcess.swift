@@ -129,7 +129,9 @@ public struct FilterProcess {
         while head.count <= HashingThread.bufferSize, !ended {
             if case .data(let bytes) = try packets.read() { head.append(contentsOf: bytes) } else { ended = true }
         }
-        if ended, head.isEmpty || (try? Pointer.parse(head, path: "")) != nil { return try answer(head) }
+        if ended, head.isEmpty || (try? Pointer.parse(head, path: "")) != nil || Dataset.isPointer(head, at: path) {
+            return try answer(head)
+        }
         do {
             if let lost { throw lost }
             if ended, Pointer.isConflict(head) {

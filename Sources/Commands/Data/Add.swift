@@ -77,6 +77,7 @@ extension Add {
 
     private func addDatasets(_ paths: [String], _ repository: Repository) async throws {
         for (dataset, result) in try await DatasetCommand(repository).add(paths) {
+            try await dataset.exceptFromTracking(repository)
             if json.isOn {
                 print(DatasetCommand.json(dataset, result.pointer, isPresent: true))
             } else if result.isChanged {

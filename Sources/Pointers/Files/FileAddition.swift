@@ -150,8 +150,7 @@ public struct FileAddition: Sendable {
         var filters = try await self.filters(files)
         let isSpecial = { (path: RepositoryPath) in
             path.split(separator: 0x2f).last.map {
-                $0.starts(with: ".git".utf8) || $0.elementsEqual("ml.yaml".utf8)
-                    || $0.suffix(DatasetPointer.suffix.utf8.count).elementsEqual(DatasetPointer.suffix.utf8)
+                $0.starts(with: ".git".utf8) || $0.elementsEqual("ml.yaml".utf8) || Dataset.isPointerPath(Array($0))
             } ?? false
         }
         let open = files.filter { filters[$0] == "unspecified" && !isSpecial($0) }
@@ -165,9 +164,9 @@ public struct FileAddition: Sendable {
                 if special.contains(where: { $0.firstRange(of: Array("/.git".utf8)) != nil }) {
                     try attributes.except(pattern + "/.git*")
                 }
-                if special.contains(where: { $0.suffix(DatasetPointer.suffix.utf8.count).elementsEqual(DatasetPointer.suffix.utf8) }) {
-                    try attributes.except(pattern + "/*" + DatasetPointer.suffix)
-                }
+            }
+            if !outcome.tracked.isEmpty, special.contains(where: { Dataset.isPointerPath($0) }) {
+                try attributes.exceptDatasets()
             }
             if !outcome.tracked.isEmpty { filters = try await self.filters(files) }
         }
@@ -263,7 +262,8 @@ public struct FileAddition: Sendable {
             }
             if before.size <= 4 * Int64(Pointer.maximumLength) {
                 let bytes = try Files.read(file) ?? []
-                let isPointer = bytes.isEmpty || (try? Pointer.parse(bytes, path: "")) != nil
+                let isPointer =
+                    bytes.isEmpty || (try? Pointer.parse(bytes, path: "")) != nil || Dataset.isPointer(bytes, at: path)
                 if Pointer.isConflict(bytes) {
                     throw PointerFailure.conflict(path: String(decoding: path, as: UTF8.self))
                 }

@@ -51,7 +51,9 @@ public struct Pruning: Sendable {
         commits.formUnion(try await list(["rev-list", "--all", "--reflog", "--since=\(days).days.ago"]))
         if try repository.ref("refs/stash") != nil {
             // A stash is a merge of HEAD, the index and the untracked files.
-            commits.formUnion(try await list(["log", "-g", "--format=%H %P", "refs/stash"]))
+            for walk in ["-g", "-1"] {
+                commits.formUnion(try await list(["log", walk, "--format=%H %P", "refs/stash"]))
+            }
         }
         var seen: Set<ObjectID> = []
         for commit in commits {
