@@ -45,6 +45,12 @@ public final class ContentBatch: Sendable {
         try? lock.close()
     }
 
+    /// Throws away what has no name yet; for a command that ends with an error, which lets no value go.
+    public func discard() {
+        state.withLock { $0.waiting = [] }
+        try? Files.removeTree(folder)
+    }
+
     /// How many contents have no name yet.
     public var waiting: Int { state.withLock { $0.waiting.count } }
 
@@ -221,8 +227,21 @@ public final class ContentBatch: Sendable {
         } else {
             for (file, _) in waiting { try flush(file) }
         }
+        // Two threads in one folder wait for each other: each takes what begins with the same digits.
+        let groups = Array(Dictionary(grouping: waiting) { $0.content.digest.hex.prefix(2) }.values)
+        try Threads.forEach(groups.count, width: 4) { [store] in
+            try Self.place(groups[$0], in: store, isDurable: waiting.count < Self.syncFrom)
+        }
+        if waiting.count >= Self.syncFrom, syncfs(lock.rawValue) != 0 {
+            throw FileFailure("flush", folder, Errno(rawValue: errno))
+        }
+    }
+
+    private static func place(
+        _ items: [(file: FilePath, content: ContentID)], in store: ContentStore, isDurable: Bool
+    ) throws {
         var folders: Set<FilePath> = []
-        for (file, content) in waiting {
+        for (file, content) in items {
             if store.keeps(content.digest, size: content.size) {
                 Files.remove(file)
                 continue
@@ -233,11 +252,7 @@ public final class ContentBatch: Sendable {
             store.share(file, 0o060)
             try Files.rename(file, to: target)
         }
-        if folders.count < Self.syncFrom {
-            for folder in folders { Files.flush(folder) }
-        } else if syncfs(lock.rawValue) != 0 {
-            throw FileFailure("flush", folder, Errno(rawValue: errno))
-        }
+        if isDurable { for folder in folders { Files.flush(folder) } }
     }
 
     private func flush(_ file: FilePath) throws {

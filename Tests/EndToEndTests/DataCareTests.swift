@@ -103,7 +103,9 @@ struct DataCareTests {
         #expect(placed == "checked out 2 data file(s)\n444-2\n")
     }
 
-    @Test func `prune keeps what an index, a stash, a linked work tree, a run or an unpushed commit names`() async throws {
+    @Test func `prune keeps what an index, a stash, a linked work tree, a run or an unpushed commit names`()
+        async throws
+    {
         let project = try await Project.withRemote()
         try await project.sh(
             """
@@ -178,14 +180,17 @@ struct DataCareTests {
             run="setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-all"; test $(id -u) = 0 || run=
             $run git ml add data 2>&1 || echo "status $?"
             """)
-        #expect(secret.contains("data/secret") && secret.contains("ermission denied") && secret.contains("status 1"), "\(secret)")
+        #expect(
+            secret.contains("data/secret") && secret.contains("ermission denied") && secret.contains("status 1"),
+            "\(secret)")
         let index = try await project.sh("git ls-files data; ls .git/lfs/objects/incoming")
         #expect(index == "data/a.bin\ndata/b.bin\n")
     }
 
     @Test func `a sparse file is what it reads as, and a pointer whose size lies is told of`() async throws {
         let project = try await pushed()
-        try await project.sh("truncate -s 30M data/sparse && git ml add data/sparse && git commit -qm s && git lfs fsck")
+        try await project.sh(
+            "truncate -s 30M data/sparse && git ml add data/sparse && git commit -qm s && git lfs fsck")
         let zeros = try await project.sh("head -c 31457280 /dev/zero | sha256sum | cut -c1-64")
         let oid = try await project.sh("git cat-file -p HEAD:data/sparse | sed -n 's/^oid sha256://p'")
         #expect(oid == zeros)
@@ -213,9 +218,14 @@ struct DataCareTests {
             in: "super")
         #expect(places.trimmingTrailingSpace == "1\nAll data is here and unchanged.")
         let bare = try await project.sh(
-            "git ml ls --revision main data && git ml fsck main && git ml prune --grace 0 && git ml fsck main", in: "remote.git")
-        #expect(bare.contains("data/c.bin") && bare.hasSuffix("Nothing to delete.\nAll pointers and content are right.\n"), "\(bare)")
-        try await project.sh("git worktree add -q ../tree && cd ../tree && printf w > data/w && git ml add data && git commit -qm w && git ml push")
+            "git ml ls --revision main data && git ml fsck main && git ml prune --grace 0 && git ml fsck main",
+            in: "remote.git")
+        #expect(
+            bare.contains("data/c.bin") && bare.hasSuffix("Nothing to delete.\nAll pointers and content are right.\n"),
+            "\(bare)")
+        try await project.sh(
+            "git worktree add -q ../tree && cd ../tree && printf w > data/w && git ml add data && git commit -qm w && git ml push"
+        )
         let tree = try await project.sh("find remote.git/lfs -name '\(Digest.of("w").hex)' | wc -l", in: "")
         #expect(tree.trimmingTrailingSpace == "1")
     }
@@ -237,9 +247,11 @@ struct DataCareTests {
         try await project.sh("echo 5 > data/images/5")
         let all = try await project.ml("add", "data", "--json")
         #expect(all.output.contains(#""kind":"dataset""#) && all.output.contains("data/x.bin"), "\(all)")
-        let pointer = try await project.sh("git cat-file -p :data/images.dataset | head -1; git check-attr filter data/images.dataset")
+        let pointer = try await project.sh(
+            "git cat-file -p :data/images.dataset | head -1; git check-attr filter data/images.dataset")
         #expect(pointer == "git-ml-dataset 1\ndata/images.dataset: filter: unspecified\n")
-        let lfs = try await project.sh("git commit -qm more && git lfs fsck && git check-attr merge data/images.dataset")
+        let lfs = try await project.sh(
+            "git commit -qm more && git lfs fsck && git check-attr merge data/images.dataset")
         #expect(lfs == "Git LFS fsck OK\ndata/images.dataset: merge: ml-dataset\n")
     }
 
@@ -279,7 +291,8 @@ struct DataCareTests {
         let back = try await project.sh("git rev-parse HEAD; git status --porcelain")
         #expect(back == before)
         // A line that tracks more than what is exported stays, with one against it.
-        try await project.sh("git ml migrate import --include '*.csv,*.txt' && git ml migrate export --above 1 --include 'a.csv'")
+        try await project.sh(
+            "git ml migrate import --include '*.csv,*.txt' && git ml migrate export --above 1 --include 'a.csv'")
         let attributes = try await project.sh("git show HEAD:.gitattributes; git check-attr filter a.csv b.txt")
         #expect(attributes.hasSuffix("a.csv: filter: unspecified\nb.txt: filter: lfs\n"), "\(attributes)")
     }

@@ -106,7 +106,8 @@ struct DataCommand {
         if absent.isEmpty { return [] }
         for pointer in absent.sorted(by: { $0.digest < $1.digest }) {
             // The bytes of that digest are here, and as many as they are: then it is the pointer that is wrong.
-            guard let size = Files.status(store.path(of: pointer.digest))?.size, try store.isWhole(pointer.digest) == true
+            guard let size = Files.status(store.path(of: pointer.digest))?.size,
+                try store.isWhole(pointer.digest) == true
             else { continue }
             throw StorageFailure.wrongSize(pointer.digest, said: pointer.size, size: size)
         }

@@ -151,16 +151,9 @@ struct Setup {
         }
         let paths = try await place.checkOut(head, from: data)
         if !paths.isEmpty { say("brought \(paths.count) data file(s)") }
-        let broughtDatasets = try await bringDatasets(say: say)
-        return try hadRuns != repository.ref("refs/notes/ml/runs") || !paths.isEmpty || broughtDatasets
-    }
-
-    /// Those of which nothing is there yet: what a user has changed or removed in one is not ours to bring back.
-    private func bringDatasets(say: (String) -> Void) async throws -> Bool {
-        let command = try DatasetCommand(repository)
-        let absent = try await command.select([]).filter { !Files.exists($0.place) }
-        let results = try await command.checkOut(absent)
-        try command.tell(results, say: say)
-        return results.contains { $0.result.written > 0 }
+        let datasets = try DatasetCommand(repository)
+        let absent = try await datasets.select([]).filter { !Files.exists($0.place) }
+        try await datasets.tell(datasets.checkOut(absent), say: say)
+        return try hadRuns != repository.ref("refs/notes/ml/runs") || !paths.isEmpty || !absent.isEmpty
     }
 }

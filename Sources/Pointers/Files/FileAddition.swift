@@ -219,12 +219,17 @@ public struct FileAddition: Sendable {
         if items.isEmpty { return [] }
         let batch = try ContentBatch(repository.contentStore)
         let results = Mutex([(blob: [UInt8], pointer: Pointer?, stat: FileStat)?](repeating: nil, count: items.count))
-        try await Threads.each(items.count) { [self] i in
-            let result = try read(items[i].path, into: batch)
-            if link.linksFiles, let pointer = result.pointer { try forget(items[i], pointer) }
-            results.withLock { $0[i] = result }
+        do {
+            try await Threads.each(items.count) { [self] i in
+                let result = try read(items[i].path, into: batch)
+                if link.linksFiles, let pointer = result.pointer { try forget(items[i], pointer) }
+                results.withLock { $0[i] = result }
+            }
+            try batch.place()
+        } catch {
+            batch.discard()
+            throw error
         }
-        try batch.place()
         let taken = results.withLock { $0 }.compactMap { $0 }
         let ids = try await repository.writeBlobs(taken.map(\.blob))
         return zip(items, zip(taken, ids)).map { item, result in

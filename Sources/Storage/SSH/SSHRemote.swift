@@ -8,7 +8,7 @@ public import SystemPackage
 /// there after an interruption.
 public struct SSHRemote: ObjectRemote {
     private let sessions: SFTPSessions
-    private let folder: String
+    let folder: String
     private let made = MadeFolders()
     public let address: String
 
@@ -89,7 +89,7 @@ public struct SSHRemote: ObjectRemote {
         return "\(folder)/\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex)"
     }
 
-    private func run<T: Sendable>(_ body: @escaping @Sendable (SFTPSession) throws -> T) async throws -> T {
+    func run<T: Sendable>(_ body: @escaping @Sendable (SFTPSession) throws -> T) async throws -> T {
         do { return try await sessions.with(body) } catch let refusal as SFTPSession.Refusal { throw failure(refusal) }
     }
 
