@@ -119,7 +119,9 @@ struct DataCommand {
         try await Transfer(remote, store: store) { bar.advance(by: $0, of: $1) }.download(Array(present))
         if let lost = contents.first(where: { !present.contains($0) }) {
             bar.finish()
-            try await checkSize(of: lost, at: remote)
+            for content in contents.filter({ !present.contains($0) }).prefix(8) {
+                try await checkSize(of: content, at: remote)
+            }
             let count = contents.count - present.count
             if count > 1 { Terminal.error("\(count) objects are not at \(remote.address)") }
             throw StorageFailure.missing(lost.digest, remote: remote.address)
