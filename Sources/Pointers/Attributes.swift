@@ -65,6 +65,13 @@ public struct Attributes {
         try Files.replace(file, with: (text + Self.escaped(pattern) + " !filter !diff !merge !text\n").utf8)
     }
 
+    /// Leaves the pointer files of datasets to git, whatever an earlier line says of the folder that they are in.
+    func exceptDatasets() throws {
+        var text = try Files.readText(file) ?? ""
+        if !text.isEmpty, !text.hasSuffix("\n") { text += "\n" }
+        try Files.replace(file, with: (text + "*\(DatasetPointer.suffix) !filter !diff merge=ml-dataset -text\n").utf8)
+    }
+
     /// Removes patterns and returns those that were there.
     public func remove(_ patterns: [String]) throws -> [String] {
         let gone = try tracked().filter { patterns.contains($0) }
@@ -76,6 +83,21 @@ public struct Attributes {
         }
         try Files.replace(file, with: kept.joined(separator: "\n").utf8)
         return gone
+    }
+
+    /// The text of a file of attributes without the lines that track one of `names` (or any, with `isAll`), and what the other
+    /// lines track.
+    static func without(_ names: [String], isAll: Bool, in text: String) -> (text: String, tracked: [String]) {
+        let heads = Set(names.map { escaped($0) })
+        var tracked: [String] = []
+        let kept = text.split(separator: "\n", omittingEmptySubsequences: false).filter { line in
+            let words = words(String(line))
+            guard words.contains("filter=lfs"), let head = words.first else { return true }
+            if isAll || heads.contains(head) || heads.contains("/" + head) { return false }
+            tracked.append(unescaped(head))
+            return true
+        }
+        return (kept.joined(separator: "\n"), tracked)
     }
 
     /// The pattern that matches one file (or folder, with a slash at its end) and nothing else, as `git lfs track --filename`

@@ -5,7 +5,12 @@ internal import SystemPackage
 
 /// The `data:` section of `ml.yaml`.
 public struct DataSettings: Sendable, Equatable {
-    public enum Link: String, CaseIterable, Sendable { case reflink, copy, hardlink, symlink }
+    public enum Link: String, CaseIterable, Sendable {
+        case reflink, copy, hardlink, symlink
+
+        /// Whether a file of its own in git is a hard link to the store: for git a symbolic link would be another kind of file.
+        public var linksFiles: Bool { self == .hardlink || self == .symlink }
+    }
 
     /// What the catalogue says of one path.
     public struct Entry: Sendable, Equatable {

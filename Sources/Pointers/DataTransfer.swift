@@ -52,6 +52,9 @@ public struct DataTransfer: Sendable {
         let wanted = pointers.keys.map { ContentID($0.digest, size: $0.size) }
         let present = wanted.isEmpty ? [] : try await remote.present(wanted, for: .upload)
         let absent = wanted.filter { !present.contains($0) }
+        if absent.contains(where: { !store.contains($0.digest, size: $0.size) }) {
+            try await ContentBatch.settle(store, awaiting: absent)
+        }
         let lost = absent.filter { !store.contains($0.digest, size: $0.size) }
         guard lost.isEmpty else {
             let items = pointers.filter { entry in lost.contains { $0.digest == entry.key.digest } }

@@ -6,9 +6,21 @@ public import SystemPackage
 ///
 /// `clean` takes a file's bytes into the content store and answers its pointer; `smudge` answers the bytes behind
 /// a pointer. What is no pointer passes through as it is.
+///
+/// When git hears of a pointer, its content is whole in the store; only when git sends many small files is one flush made for many:
+/// as soon as git pauses or asks for content, and when it closes the pipe, for whose end git waits. A power cut before that flush
+/// can take contents away, never leave a part of one under its name; then the files still are in the work tree, and a push or
+/// `git ml fsck` tells of them.
 public struct FilterProcess {
     /// Brings contents into the store; what cannot be brought is told of there, and answered here as the pointer.
     public typealias Fetch = @Sendable (_ wanted: [(pointer: Pointer, path: String)]) async -> Void
+
+    /// So many files are flushed one by one: a hook that runs while git still holds the pipe finds them in place.
+    private static let prompt = 16
+    /// So many files at most wait for a flush.
+    private static let most = 10_000
+    /// After so long a pause of git's what waits is placed.
+    private static let pause: Int32 = 20
 
     private let store: ContentStore
     private let filter: FetchFilter
@@ -18,6 +30,10 @@ public struct FilterProcess {
     private var delayed: [[UInt8]: (pointer: Pointer, text: [UInt8])] = [:]
     /// Paths of those that have not been brought yet.
     private var waiting: [[UInt8]] = []
+    private var batch: ContentBatch?
+    private var cleaned = 0
+    /// Why content that git has the pointers of could not be placed.
+    private var lost: (any Failure)?
 
     /// `filter` says which contents may be brought; what is here is answered in any case.
     public init(
@@ -45,7 +61,8 @@ public struct FilterProcess {
             try packets.write(capability)
         }
         try packets.flush()
-        while let request = try packets.readList() {
+        defer { batch = nil }
+        while let request = try nextRequest() {
             let path = Self.value("pathname", request) ?? []
             switch Self.value("command", request).map({ String(decoding: $0, as: UTF8.self) }) {
             case "clean": try clean(path)
@@ -55,6 +72,26 @@ public struct FilterProcess {
                 try skipContent()
                 try status("error")
             }
+        }
+        place()
+        if let lost { throw lost }
+    }
+
+    private mutating func nextRequest() throws -> [[UInt8]]? {
+        if batch?.waiting ?? 0 > 0, !packets.isReady(within: Self.pause) { place() }
+        return try packets.readList()
+    }
+
+    /// Flushes and places what waits; when that fails, nothing more is taken in, so that git stops.
+    private mutating func place() {
+        guard let batch, batch.waiting > 0 else { return }
+        do {
+            try batch.place()
+            lost = nil
+        } catch {
+            lost = error as? any Failure ?? FilterFailure("\(error)")
+            warn("\(batch.waiting) file(s) that git has pointers of could not be stored: \(error)")
+            warn("make room and run `git ml fsck`, which takes them from the work tree")
         }
     }
 
@@ -85,15 +122,18 @@ public struct FilterProcess {
 
     // MARK: clean
 
-    private func clean(_ path: [UInt8]) throws {
-        // A pointer is small: only what is larger than one is streamed.
+    private mutating func clean(_ path: [UInt8]) throws {
+        // Only what is large is streamed.
         var head: [UInt8] = []
         var ended = false
-        while head.count <= 4 * Pointer.maximumLength, !ended {
+        while head.count <= HashingThread.bufferSize, !ended {
             if case .data(let bytes) = try packets.read() { head.append(contentsOf: bytes) } else { ended = true }
         }
-        if ended, head.isEmpty || (try? Pointer.parse(head, path: "")) != nil { return try answer(head) }
+        if ended, head.isEmpty || (try? Pointer.parse(head, path: "")) != nil || Dataset.isPointer(head, at: path) {
+            return try answer(head)
+        }
         do {
+            if let lost { throw lost }
             if ended, Pointer.isConflict(head) {
                 throw PointerFailure.conflict(path: String(decoding: path, as: UTF8.self))
             }
@@ -108,11 +148,20 @@ public struct FilterProcess {
     }
 
     /// Takes `head` and the packets up to the next flush into the store.
-    private func take(_ head: [UInt8], _ ended: inout Bool) throws -> ContentID {
-        let batch = try ContentBatch(store)
+    private mutating func take(_ head: [UInt8], _ ended: inout Bool) throws -> ContentID {
+        let batch = try batch ?? ContentBatch(store, isDeferred: true)
+        self.batch = batch
+        cleaned += 1
+        let isPrompt = !ended || cleaned <= Self.prompt || batch.waiting >= Self.most
+        let content = try ended ? batch.take(head) : stream(head, &ended, into: batch)
+        if isPrompt { try batch.place() }
+        return content
+    }
+
+    private func stream(_ head: [UInt8], _ ended: inout Bool, into batch: ContentBatch) throws -> ContentID {
         // What did not fit into the last buffer; a packet is smaller than one.
         var rest = head
-        let content = try batch.take { buffer in
+        return try batch.take { buffer in
             var count = min(rest.count, buffer.count)
             buffer.copyBytes(from: rest[..<count])
             rest.removeFirst(count)
@@ -134,13 +183,12 @@ public struct FilterProcess {
             }
             return count
         }
-        try batch.place()
-        return content
     }
 
     // MARK: smudge
 
     private mutating func smudge(_ path: [UInt8], mayDelay: Bool) async throws {
+        place()
         var content: [UInt8] = []
         while case .data(let bytes) = try packets.read() {
             content.append(contentsOf: bytes)

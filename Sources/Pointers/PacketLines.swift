@@ -66,6 +66,13 @@ final class PacketLines {
         }
     }
 
+    /// Whether git says something, or has closed the pipe, within a time.
+    func isReady(within milliseconds: Int32) -> Bool {
+        if filled > at { return true }
+        var request = pollfd(fd: input.rawValue, events: Int16(POLLIN), revents: 0)
+        return poll(&request, 1, milliseconds) != 0
+    }
+
     /// Makes sure that `count` bytes are in the buffer; false at the end of input before any of them.
     private func fill(_ count: Int) throws -> Bool {
         while filled - at < count {

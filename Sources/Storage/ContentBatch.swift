@@ -6,12 +6,16 @@ public import SystemPackage
 ///
 /// They are written to a folder of the batch's own in `<store>/incoming`, hashed on the way, and get their names in ``place()``,
 /// after the flush. What a killed process left is removed by the next batch. Threads may share a value.
+///
+/// A deferred batch is for contents whose pointers are given away before ``place()``: its files are named by their digests, so that
+/// the next batch, or ``settle(_:awaiting:)``, puts in place what a killed process left.
 public final class ContentBatch: Sendable {
     /// From how many files on one flush of the whole file system is cheaper than one for each.
     private static let syncFrom = 64
-    private static let abandoned = "batch-"
+    static let prefix = "batch-"
 
     public let store: ContentStore
+    private let isDeferred: Bool
     private let folder: FilePath
     private let lock: FileDescriptor
     private struct State {
@@ -21,12 +25,13 @@ public final class ContentBatch: Sendable {
     }
     private let state = Mutex(State())
 
-    public init(_ store: ContentStore) throws {
+    public init(_ store: ContentStore, isDeferred: Bool = false) throws {
         self.store = store
+        self.isDeferred = isDeferred
         let incoming = store.root.appending("incoming")
         try store.makeDirectory(incoming)
-        Self.removeAbandoned(in: incoming)
-        folder = incoming.appending("\(Self.abandoned)\(UUIDv7())")
+        Self.rescue(store)
+        folder = incoming.appending("\(Self.prefix)\(UUIDv7())")
         try store.makeDirectory(folder)
         do { lock = try FileDescriptor.open(folder, .readOnly, options: [.closeOnExec]) } catch let errno as Errno {
             throw FileFailure("write", folder, errno)
@@ -35,23 +40,19 @@ public final class ContentBatch: Sendable {
     }
 
     deinit {
-        try? Files.removeTree(folder)
+        // What was promised and could not be placed is left for the next batch.
+        if !isDeferred || waiting == 0 { try? Files.removeTree(folder) }
         try? lock.close()
     }
 
-    /// A process holds the lock of its folder as long as it lives.
-    private static func removeAbandoned(in incoming: FilePath) {
-        for name in (try? Files.list(incoming)) ?? [] where name.hasPrefix(abandoned) {
-            let folder = incoming.appending(name)
-            // One that is being made is not locked yet.
-            guard let made = Files.status(folder)?.modified,
-                Timestamp.now().microseconds - made.microseconds > 60_000_000,
-                let handle = try? FileDescriptor.open(folder, .readOnly, options: [.closeOnExec])
-            else { continue }
-            if flock(handle.rawValue, LOCK_EX | LOCK_NB) == 0 { try? Files.removeTree(folder) }
-            try? handle.close()
-        }
+    /// Throws away what has no name yet; for a command that ends with an error, which lets no value go.
+    public func discard() {
+        state.withLock { $0.waiting = [] }
+        try? Files.removeTree(folder)
     }
+
+    /// How many contents have no name yet.
+    public var waiting: Int { state.withLock { $0.waiting.count } }
 
     // MARK: Taking in
 
@@ -122,13 +123,35 @@ public final class ContentBatch: Sendable {
     }
 
     private func add(_ content: ContentID, _ file: FilePath) throws -> ContentID {
-        let isNew = state.withLock { state in
-            guard state.seen.insert(content.digest).inserted else { return false }
-            state.waiting.append((file, content))
-            return true
+        guard state.withLock({ $0.seen.insert(content.digest).inserted }) else {
+            Files.remove(file)
+            return content
         }
-        if !isNew { Files.remove(file) }
+        var file = file
+        if isDeferred {
+            let named = folder.appending(content.digest.hex)
+            try Files.rename(file, to: named)
+            file = named
+        }
+        state.withLock { $0.waiting.append((file, content)) }
         return content
+    }
+
+    /// Takes in bytes that are in memory.
+    public func take(_ bytes: some Collection<UInt8>) throws -> ContentID {
+        let bytes = Array(bytes)
+        return try take(bytes, as: ContentID(Digest.of(bytes), size: Int64(bytes.count)))
+    }
+
+    private func take(_ bytes: some Collection<UInt8>, as content: ContentID) throws -> ContentID {
+        if state.withLock({ $0.seen.contains(content.digest) })
+            || store.keeps(content.digest, size: content.size)
+        {
+            return content
+        }
+        let target = next()
+        try create(target) { output in _ = try output.writeAll(bytes) }
+        return try add(content, target)
     }
 
     private func takeSmall(
@@ -151,10 +174,7 @@ public final class ContentBatch: Sendable {
         }
         let content = ContentID(digest, size: Int64(count))
         if let expected, content != expected { throw StorageFailure.damaged(expected.digest, place: path.string) }
-        if state.withLock({ $0.seen.contains(digest) }) || store.keeps(digest, size: content.size) { return content }
-        let target = next()
-        try create(target) { output in _ = try output.writeAll(bytes[..<count]) }
-        return try add(content, target)
+        return try take(bytes[..<count], as: content)
     }
 
     private func takeReflink(_ file: FileDescriptor, path: FilePath, target: FilePath) throws -> ContentID? {
@@ -218,13 +238,21 @@ public final class ContentBatch: Sendable {
     /// Flushes what was taken in and gives it its names.
     ///
     /// After a power cut a name without its bytes is not possible: the flush comes first. The names themselves outlast one
-    /// for certain when there are few of them, or `isDurable` asks for it.
+    /// for certain when there are few of them, or `isDurable` asks for it. When it throws, what has no name yet waits for
+    /// the next call.
     public func place(isDurable: Bool = false) throws {
         let waiting = state.withLock { state in
             defer { state.waiting = [] }
             return state.waiting
         }
         if waiting.isEmpty { return }
+        do { try place(waiting, isDurable: isDurable) } catch {
+            state.withLock { $0.waiting = waiting.filter { Files.exists($0.file) } + $0.waiting }
+            throw error
+        }
+    }
+
+    private func place(_ waiting: [(file: FilePath, content: ContentID)], isDurable: Bool) throws {
         let isLarge = waiting.count >= Self.syncFrom
         if isLarge { try flushAll() } else { for (file, _) in waiting { try flush(file) } }
         // Two threads in one folder wait for each other: each takes what begins with the same digits.
@@ -249,7 +277,11 @@ public final class ContentBatch: Sendable {
         _ items: [(file: FilePath, content: ContentID)], in store: ContentStore, isDurable: Bool
     ) throws {
         var folders: Set<FilePath> = []
-        for (file, content) in items where !store.keeps(content.digest, size: content.size) {
+        for (file, content) in items {
+            if store.keeps(content.digest, size: content.size) {
+                Files.remove(file)
+                continue
+            }
             let target = store.path(of: content.digest)
             let folder = target.removingLastComponent()
             if folders.insert(folder).inserted { try store.makeDirectory(folder) }

@@ -8,7 +8,10 @@ internal import SystemPackage
 final class Placement: Sendable {
     private static let most = 64
 
+    private let store: ContentStore
     private let waiting = Mutex<[(part: PartialFile, target: FilePath)]>([])
+
+    init(_ store: ContentStore) { self.store = store }
 
     func add(_ part: PartialFile, at target: FilePath) throws {
         let isFull = waiting.withLock { waiting in
@@ -28,7 +31,8 @@ final class Placement: Sendable {
             for part in parts { try part.part.flush() }
         }
         for (part, target) in parts {
-            try Files.makeDirectory(target.removingLastComponent())
+            try store.makeDirectory(target.removingLastComponent())
+            store.share(part.path, 0o060)
             try Files.rename(part.path, to: target)
         }
     }

@@ -52,7 +52,7 @@ public struct Transfer: Sendable {
             rest = try await copy.run(absent) { progress($0, total) }
         }
         if rest.count > 1 { remote.announce(rest) }
-        let placement = Placement()
+        let placement = Placement(store)
         do {
             try await each(rest) { content in try await bring(content, placement) { progress($0, total) } }
         } catch {
@@ -90,6 +90,7 @@ public struct Transfer: Sendable {
     /// The partial file, once no other process has it; nil when another has brought the content meanwhile.
     private func hold(_ content: ContentID, _ placement: Placement) async throws -> PartialFile? {
         let path = store.root.appending("incoming").appending("\(content.digest.hex).part")
+        try store.makeDirectory(path.removingLastComponent())
         while true {
             if store.contains(content.digest, size: content.size) { return nil }
             if let part = try PartialFile.ifFree(path) {

@@ -4,6 +4,7 @@ internal import GitKit
 internal import Models
 internal import Pointers
 internal import Storage
+internal import SystemPackage
 
 struct Fetch: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -103,6 +104,13 @@ struct DataCommand {
         let store = repository.contentStore
         let absent = Set(pointers.filter { $0.size > 0 && !store.contains($0.digest, size: $0.size) })
         if absent.isEmpty { return [] }
+        for pointer in absent.sorted(by: { $0.digest < $1.digest }) {
+            // The bytes of that digest are here, and as many as they are: then it is the pointer that is wrong.
+            guard let size = Files.status(store.path(of: pointer.digest))?.size,
+                try store.isWhole(pointer.digest) == true
+            else { continue }
+            throw StorageFailure.wrongSize(pointer.digest, said: pointer.size, size: size)
+        }
         let remote = try remote(name)
         let contents = absent.map { ContentID($0.digest, size: $0.size) }
         let present = try await remote.present(contents, for: .download)
@@ -111,10 +119,24 @@ struct DataCommand {
         try await Transfer(remote, store: store) { bar.advance(by: $0, of: $1) }.download(Array(present))
         if let lost = contents.first(where: { !present.contains($0) }) {
             bar.finish()
+            for content in contents.filter({ !present.contains($0) }).prefix(8) {
+                try await checkSize(of: content, at: remote)
+            }
             let count = contents.count - present.count
             if count > 1 { Terminal.error("\(count) objects are not at \(remote.address)") }
             throw StorageFailure.missing(lost.digest, remote: remote.address)
         }
         return Array(present)
+    }
+
+    /// Throws when the remote has a content of that digest, and the size is what is wrong.
+    private func checkSize(of content: ContentID, at remote: any ObjectRemote) async throws {
+        let file = repository.contentStore.root.appending("incoming").appending("\(UUIDv7())")
+        defer { Files.remove(file) }
+        do { try await remote.download(content, to: file) { _ in } } catch StorageFailure.wrongSize(
+            let digest, let said, let size)
+        {
+            throw StorageFailure.wrongSize(digest, said: said, size: size)
+        } catch {}  // It is missing, as has been found.
     }
 }

@@ -45,12 +45,29 @@ struct Fsck: AsyncParsableCommand {
         }
         for problem in problems {
             if problem.kind == .missing, let content = problem.content, present.contains(content) { continue }
+            if problem.kind == .missing, !dryRun, let place = takeFromWorkTree(problem, repository) {
+                say(problem.kind.rawValue, problem.path, problem.content, "taken from \(place)", isRepaired: true)
+                continue
+            }
             open += 1
             let reason = problem.kind == .missing ? (silence ?? "neither here nor at the remote") : problem.detail
             say(problem.kind.rawValue, problem.path, problem.content, reason, isRepaired: false)
         }
         if open > 0 { throw ExitCode(5) }
         if !json.isOn { print("All pointers and content are right.") }
+    }
+
+    /// Takes missing content from the file that it is of, if that has not been changed.
+    private func takeFromWorkTree(_ problem: DataCheck.Problem, _ repository: Repository) -> FilePath? {
+        guard let path = problem.path, let content = problem.content, let workTree = repository.workTree else {
+            return nil
+        }
+        let file = workTree.file(Array(path.utf8))
+        guard Files.status(file)?.kind == .file, Files.status(file)?.size == content.size else { return nil }
+        do {
+            try repository.contentStore.insert(copyOf: file, as: content.digest, size: content.size)
+            return file
+        } catch { return nil }
     }
 
     private func repair(_ content: ContentID, _ repository: Repository) async throws -> Bool {

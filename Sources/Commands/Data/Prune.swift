@@ -8,8 +8,9 @@ struct Prune: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Delete content from this clone that is safe at the data remote",
         discussion: """
-            Nothing goes that the remote does not have. What a work tree, the index, a stash, a commit of the last days or a run
-            that is not recorded yet names stays, and so does what came into this clone less than --grace days ago.
+            Nothing goes that the remote does not have: it is asked for each content. What a work tree, the index, a stash, a
+            commit of the last days, one that has not been pushed or a run that is not recorded yet names stays, and so does what
+            came into this clone less than --grace days ago.
 
               $ git ml prune --dry-run
               $ git ml prune --days 30
@@ -30,10 +31,6 @@ struct Prune: AsyncParsableCommand {
 
     @Flag(help: "Only show what would go.")
     var dryRun = false
-
-    @Flag(
-        help: "Ask the remote for each content; this is always done, the option is for those who know it from git-lfs.")
-    var verifyRemote = false
 
     @OptionGroup var json: JSONOption
 

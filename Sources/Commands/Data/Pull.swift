@@ -24,6 +24,8 @@ struct Pull: AsyncParsableCommand {
     @Flag(help: "Overwrite files of datasets that have been changed.")
     var force = false
 
+    @OptionGroup var json: JSONOption
+
     func run() async throws {
         let repository = try Repository.current()
         _ = try repository.requireWorkTree()
@@ -36,6 +38,7 @@ struct Pull: AsyncParsableCommand {
         do { _ = try await command.fetch(waiting.map(\.pointer), from: nil) } catch { failure = error }
         // What did come is put in place, whatever else is missing.
         let paths = try await tree.checkOut(waiting)
+        if json.isOn { for file in paths { print(file.placedJSON) } }
         if let failure { throw failure }
         let datasets = try DatasetCommand(repository)
         let chosen = try await datasets.select(options.paths)
@@ -43,6 +46,7 @@ struct Pull: AsyncParsableCommand {
         let results = try await datasets.checkOut(
             chosen, include: options.patterns(options.include), exclude: options.patterns(options.exclude), force: force
         )
+        if json.isOn { return try datasets.tellJSON(results) }
         let isQuiet = paths.isEmpty && results.allSatisfy { $0.result.written == 0 && $0.result.removed == 0 }
         if !paths.isEmpty { print("brought \(paths.count) data file(s)") }
         try datasets.tell(results) { print($0) }
@@ -66,6 +70,8 @@ struct Checkout: AsyncParsableCommand {
     @Flag(help: "Overwrite files of datasets that have been changed.")
     var force = false
 
+    @OptionGroup var json: JSONOption
+
     func run() async throws {
         let repository = try Repository.current()
         let tree = try WorkTreeData(repository, link: DataCommand(repository).project.data.link)
@@ -74,11 +80,36 @@ struct Checkout: AsyncParsableCommand {
         let done = try await tree.checkOut(waiting)
         let datasets = try DatasetCommand(repository)
         let results = try await datasets.checkOut(datasets.select(paths), force: force, asks: false)
+        if json.isOn {
+            for file in done { print(file.placedJSON) }
+            return try datasets.tellJSON(results)
+        }
         let isQuiet = waiting.isEmpty && results.allSatisfy { $0.result.written == 0 && $0.result.removed == 0 }
         if !waiting.isEmpty { print("checked out \(done.count) data file(s)") }
         let missing = waiting.count - done.count
         if missing > 0 { print("\(missing) stay(s) a pointer: `git ml pull` brings the content.") }
         try datasets.tell(results) { print($0) }
         if isQuiet { print("All data is in place.") }
+    }
+}
+
+extension DataFile {
+    /// A file whose content was put in place.
+    fileprivate var placedJSON: JSON {
+        DataFileLine.json(path, kind: "file", pointer: pointer, isPresent: true)
+    }
+}
+
+extension DatasetCommand {
+    /// What a checkout did, a line for each dataset: `path` `kind` `written` `removed` `bytes`.
+    fileprivate func tellJSON(_ results: [(dataset: Dataset, result: DatasetCheckedOut)]) throws {
+        for (dataset, result) in results {
+            let line: JSON = [
+                "path": .string(dataset.path), "kind": "dataset", "written": .int(Int64(result.written)),
+                "removed": .int(Int64(result.removed)), "bytes": .int(result.bytes),
+            ]
+            print(line)
+        }
+        try tell(results) { _ in }
     }
 }

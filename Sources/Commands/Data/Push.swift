@@ -24,6 +24,8 @@ struct Push: AsyncParsableCommand {
     @Flag(help: "Only show what would be sent.")
     var dryRun = false
 
+    @OptionGroup var json: JSONOption
+
     func run() async throws {
         let repository = try Repository.current()
         let command = try DataCommand(repository)
@@ -48,6 +50,15 @@ struct Push: AsyncParsableCommand {
             ? try await transfer.lacking(new: new, old: old) + datasets.lacking(new: new, old: old)
             : try await transfer.push(new: new, old: old) + datasets.push(new: new, old: old)
         bar.finish()
+        if json.isOn {
+            for content in sent {
+                let line: JSON = [
+                    "oid": .string(content.digest.description), "size": .int(content.size), "sent": .bool(!dryRun),
+                ]
+                print(line)
+            }
+            return
+        }
         if dryRun {
             for content in sent { print("would send \(content.digest.hex) \(ByteCount.format(content.size))") }
         }

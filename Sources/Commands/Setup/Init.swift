@@ -144,7 +144,9 @@ struct Setup {
         let data: any ObjectRemote
         do { data = try place.resolve(remote) } catch {
             // A remote that is no place for data, a bundle say, matters only where there is data.
-            guard try PointerScan(repository).pointers(in: head).isEmpty else { throw error }
+            guard try PointerScan(repository).pointers(in: head).isEmpty,
+                try DatasetScan(repository).pointers(in: head).isEmpty
+            else { throw error }
             return try hadRuns != repository.ref("refs/notes/ml/runs")
         }
         let paths = try await place.checkOut(head, from: data)

@@ -24,10 +24,11 @@ public struct DataFiles: Sendable {
         try await inIndex(of: folder.map { Git(in: $0) } ?? repository.git, paths)
     }
 
-    func inIndex(of git: Git, _ paths: [String] = []) async throws -> [DataFile] {
+    /// `conflicts`: also all sides of paths that are in conflict.
+    func inIndex(of git: Git, _ paths: [String] = [], conflicts: Bool = false) async throws -> [DataFile] {
         // mode SP id SP stage TAB path NUL
         let output = try await git.bytes(["ls-files", "-s", "-z", "--full-name", "--"] + paths)
-        return try parse(output) { words in words.count == 3 && words[2] == "0" ? words[1] : nil }
+        return try parse(output) { words in words.count == 3 && (conflicts || words[2] == "0") ? words[1] : nil }
     }
 
     /// Those of a commit.

@@ -45,6 +45,8 @@ public struct FileAddition: Sendable {
     private struct Item: Sendable {
         let path: RepositoryPath
         let mode: UInt32?
+        /// What the index has for it.
+        let old: ObjectID?
     }
 
     private let repository: Repository
@@ -64,6 +66,7 @@ public struct FileAddition: Sendable {
     /// Nothing is added when one file cannot be.
     public func run(_ paths: [String], in folder: FilePath) async throws -> Outcome {
         var outcome = Outcome()
+        ContentBatch.rescue(repository.contentStore)
         let git = Git(in: folder)
         let found = try await list(paths, git)
         let index = try IndexFile(repository)
@@ -88,7 +91,7 @@ public struct FileAddition: Sendable {
         let (data, plain) = try await sort(files, arguments: paths, in: folder, &outcome)
         outcome.plain = plain + others.filter { $0.last != 0x2f }
         let keepsMode = try repository.setting("core.fileMode") == "false"
-        let items = data.map { Item(path: $0, mode: keepsMode ? known[$0]?.mode ?? 0o100644 : nil) }
+        let items = data.map { Item(path: $0, mode: keepsMode ? known[$0]?.mode ?? 0o100644 : nil, old: known[$0]?.id) }
         let entries = try await take(items, &outcome)
         try await write(entries, removing: outcome.removed)
         let rest = outcome.plain + (outcome.tracked.isEmpty ? [] : [Array(".gitattributes".utf8)])
@@ -146,19 +149,24 @@ public struct FileAddition: Sendable {
     ) async throws -> (data: [RepositoryPath], plain: [RepositoryPath]) {
         var filters = try await self.filters(files)
         let isSpecial = { (path: RepositoryPath) in
-            path.split(separator: 0x2f).last.map { $0.starts(with: ".git".utf8) || $0.elementsEqual("ml.yaml".utf8) }
-                ?? false
+            path.split(separator: 0x2f).last.map {
+                $0.starts(with: ".git".utf8) || $0.elementsEqual("ml.yaml".utf8) || Dataset.isPointerPath(Array($0))
+            } ?? false
         }
         let open = files.filter { filters[$0] == "unspecified" && !isSpecial($0) }
         if !open.isEmpty {
             let attributes = Attributes(workTree: workTree)
             let patterns = patterns(for: open, arguments: paths, in: folder)
             outcome.tracked = try attributes.add(patterns)
-            // `.gitkeep` and the like stay files of git's below a folder that becomes data.
-            if files.contains(where: isSpecial) {
-                for pattern in outcome.tracked where pattern.hasSuffix("/**") {
+            // `.gitkeep` and the like, and datasets' pointers, stay files of git's below a folder that becomes data.
+            let special = files.filter(isSpecial)
+            for pattern in outcome.tracked where pattern.hasSuffix("/**") {
+                if special.contains(where: { $0.firstRange(of: Array("/.git".utf8)) != nil }) {
                     try attributes.except(pattern + "/.git*")
                 }
+            }
+            if !outcome.tracked.isEmpty, special.contains(where: { Dataset.isPointerPath($0) }) {
+                try attributes.exceptDatasets()
             }
             if !outcome.tracked.isEmpty { filters = try await self.filters(files) }
         }
@@ -211,11 +219,17 @@ public struct FileAddition: Sendable {
         if items.isEmpty { return [] }
         let batch = try ContentBatch(repository.contentStore)
         let results = Mutex([(blob: [UInt8], pointer: Pointer?, stat: FileStat)?](repeating: nil, count: items.count))
-        try await Threads.each(items.count) { [self] i in
-            let result = try read(items[i].path, into: batch)
-            results.withLock { $0[i] = result }
+        do {
+            try await Threads.each(items.count) { [self] i in
+                let result = try read(items[i].path, into: batch)
+                if link.linksFiles, let pointer = result.pointer { try forget(items[i], pointer) }
+                results.withLock { $0[i] = result }
+            }
+            try batch.place()
+        } catch {
+            batch.discard()
+            throw error
         }
-        try batch.place()
         let taken = results.withLock { $0 }.compactMap { $0 }
         let ids = try await repository.writeBlobs(taken.map(\.blob))
         return zip(items, zip(taken, ids)).map { item, result in
@@ -223,6 +237,17 @@ public struct FileAddition: Sendable {
             if let pointer = content.pointer { outcome.added.append((item.path, pointer)) }
             let mode = item.mode ?? (content.stat.isExecutable ? 0o100755 : 0o100644)
             return IndexFile.Entry(path: item.path, mode: mode, id: id, stat: content.stat)
+        }
+    }
+
+    /// Takes the earlier content's name away when it is this file, edited in place: its bytes are gone.
+    private func forget(_ item: Item, _ new: Pointer) throws {
+        guard let id = item.old, let old = try DataFiles(repository).pointer(id), old.digest != new.digest else {
+            return
+        }
+        let place = repository.contentStore.path(of: old.digest)
+        if let inode = Files.status(place)?.inode, inode == Files.status(workTree.file(item.path))?.inode {
+            Files.remove(place)
         }
     }
 
@@ -242,21 +267,23 @@ public struct FileAddition: Sendable {
             }
             if before.size <= 4 * Int64(Pointer.maximumLength) {
                 let bytes = try Files.read(file) ?? []
-                let isPointer = bytes.isEmpty || (try? Pointer.parse(bytes, path: "")) != nil
+                let isPointer =
+                    bytes.isEmpty || (try? Pointer.parse(bytes, path: "")) != nil || Dataset.isPointer(bytes, at: path)
                 if Pointer.isConflict(bytes) {
                     throw PointerFailure.conflict(path: String(decoding: path, as: UTF8.self))
                 }
                 if isPointer, bytes.count == before.size { return (bytes, nil, before) }
             }
             let content: ContentID
+            let isLinked = link.linksFiles && !before.isExecutable
             do {
                 content =
-                    link == .hardlink
+                    isLinked
                     ? try batch.link(handle, path: file) : try batch.take(handle, path: file, size: before.size)
             } catch StorageFailure.changing { continue }
             guard let after = FileStat(file), content.size == after.size else { continue }
             // Making it read-only and linking it change its ctime, and nothing else.
-            if link == .hardlink ? after.hasSameContent(as: before) : after == before {
+            if isLinked ? after.hasSameContent(as: before) : after == before {
                 let pointer = Pointer(digest: content.digest, size: content.size)
                 return (Array(pointer.text.utf8), pointer, after)
             }

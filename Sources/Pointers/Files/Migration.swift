@@ -130,15 +130,15 @@ public final class Migration {
     }
 
     private func withAttributes(tree: Rewritten) throws -> ObjectID {
-        if tree.paths.isEmpty { return tree.id }
+        if tree.paths.isEmpty, direction == .importing { return tree.id }
         let names = above == nil && !patterns.isEmpty ? patterns : tree.paths.map { "/" + Attributes.literal($0) }
-        let suffix = direction == .importing ? Attributes.suffix : " !text !filter !merge !diff"
+        if direction == .exporting { return try withoutTracking(names, tree) }
         var root = try RawTree(tree.id, in: repository)
         let place = root.entries.first { $0.name == Array(".gitattributes".utf8) && $0.isFile }
         var text = try place.map { String(decoding: try repository.blob($0.id), as: UTF8.self) } ?? ""
         var known = Set(text.split(separator: "\n").map(String.init))
         for name in names {
-            let line = Attributes.escaped(name) + suffix
+            let line = Attributes.escaped(name) + Attributes.suffix
             guard known.insert(line).inserted else { continue }
             if !text.isEmpty, !text.hasSuffix("\n") { text += "\n" }
             text += line + "\n"
@@ -146,6 +146,31 @@ public final class Migration {
         root.set(".gitattributes", try repository.write(.blob, Array(text.utf8)))
         return try repository.write(.tree, root.bytes)
     }
+
+    /// Takes the lines out that made pointers of what is content again; what another line still covers gets one against it.
+    private func withoutTracking(_ names: [String], _ tree: Rewritten) throws -> ObjectID {
+        var root = try RawTree(tree.id, in: repository)
+        guard let place = root.entries.first(where: { $0.name == Array(".gitattributes".utf8) && $0.isFile }) else {
+            return tree.id
+        }
+        let old = String(decoding: try repository.blob(place.id), as: UTF8.self)
+        let isAll = above == nil && !Set(names).isDisjoint(with: ["*", "**"])
+        var (text, tracked) = Attributes.without(names, isAll: isAll, in: old)
+        let covered = tracked.isEmpty ? [] : tree.paths.filter { FetchFilter(include: tracked).allows($0) }
+        for name in names where covered.contains(where: { FetchFilter(include: [Self.plain(name)]).allows($0) }) {
+            if !text.isEmpty, !text.hasSuffix("\n") { text += "\n" }
+            text += Attributes.escaped(name) + " !text !filter !merge !diff\n"
+        }
+        if text == old { return tree.id }
+        if text.isEmpty {
+            root.entries.removeAll { $0.name == place.name }
+        } else {
+            root.set(".gitattributes", try repository.write(.blob, Array(text.utf8)))
+        }
+        return try repository.write(.tree, root.bytes)
+    }
+
+    private static func plain(_ name: String) -> String { name.hasPrefix("/") ? String(name.dropFirst()) : name }
 
     // MARK: Blobs
 

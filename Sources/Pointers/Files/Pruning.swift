@@ -16,8 +16,8 @@ public struct Pruning: Sendable {
 
     /// What is here and may go if the remote has it, with its size.
     ///
-    /// Stays: what an index or HEAD of a work tree, a stash, a commit of the last days or the journal names, and every file that
-    /// came into the store after `time`.
+    /// Stays: what an index or HEAD of a work tree, a merge or the like that is going on, a stash, a commit of the last days, one
+    /// that no remote has or the journal names, and every file that came into the store after `time`.
     public func candidates(olderThan time: Timestamp) async throws -> [ContentID] {
         let store = repository.contentStore
         let kept = try await retained()
@@ -38,15 +38,22 @@ public struct Pruning: Sendable {
         for folder in [common] + worktrees {
             let git = Git(in: folder, environment: ["GIT_DIR": folder.string])
             if Files.exists(folder.appending("index")) {
-                kept.formUnion(try await files.inIndex(of: git).map(\.pointer.digest))
+                kept.formUnion(try await files.inIndex(of: git, conflicts: true).map(\.pointer.digest))
             }
-            let head = try await git.attempt(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])
-            if let id = ObjectID(head.trimmed) { commits.insert(id) }
+            for name in ["HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD", "ORIG_HEAD"] {
+                let head = try await git.attempt(["rev-parse", "--verify", "--quiet", name + "^{commit}"])
+                if let id = ObjectID(head.trimmed) { commits.insert(id) }
+            }
+        }
+        if try !repository.remotes().isEmpty {
+            commits.formUnion(try await list(["rev-list", "--branches", "--tags", "--not", "--remotes"]))
         }
         commits.formUnion(try await list(["rev-list", "--all", "--reflog", "--since=\(days).days.ago"]))
         if try repository.ref("refs/stash") != nil {
             // A stash is a merge of HEAD, the index and the untracked files.
-            commits.formUnion(try await list(["log", "-g", "--format=%H %P", "refs/stash"]))
+            for walk in ["-g", "-1"] {
+                commits.formUnion(try await list(["log", walk, "--format=%H %P", "refs/stash"]))
+            }
         }
         var seen: Set<ObjectID> = []
         for commit in commits {

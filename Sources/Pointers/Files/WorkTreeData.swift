@@ -50,7 +50,8 @@ public struct WorkTreeData: Sendable {
 
     private func place(_ item: DataFile, at file: FilePath, from store: ContentStore) throws {
         if item.pointer.size == 0 { return try Files.replace(file, with: []) }
-        if link == .hardlink, try store.checkOutLink(item.pointer.digest, to: file) { return }
+        // Both names have one mode, and the store's is that of plain files.
+        if link.linksFiles, !item.isExecutable, try store.checkOutLink(item.pointer.digest, to: file) { return }
         try store.checkOut(item.pointer.digest, size: item.pointer.size, to: file, executable: item.isExecutable)
     }
 }

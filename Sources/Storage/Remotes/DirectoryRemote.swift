@@ -36,8 +36,11 @@ public struct DirectoryRemote: ObjectRemote {
 
     public func download(_ content: ContentID, to file: FilePath, progress: @escaping @Sendable (Int64) -> Void) throws
     {
-        guard store.contains(content.digest, size: content.size) else {
+        guard let size = Files.status(store.path(of: content.digest))?.size else {
             throw StorageFailure.missing(content.digest, remote: address)
+        }
+        guard size == content.size else {
+            throw StorageFailure.wrongSize(content.digest, said: content.size, size: size)
         }
         try Files.append(contentsOf: store.path(of: content.digest), to: file, progress: progress)
     }

@@ -25,13 +25,13 @@ public struct KeyedObjects: Sendable {
         let rest = address[scheme.upperBound...]
         switch address[..<scheme.lowerBound].lowercased() {
         case "file" where rest.hasPrefix("/"):
-            source = KeyedDirectory(folder: FilePath(WebAddress.decode(String(rest))))
+            source = KeyedDirectory(folder: FilePath(NetworkAddress.decode(String(rest))))
         case "http", "https": source = try KeyedWeb(address)
         case "s3": source = try S3Remote.amazon(BucketAddress(address, rest), environment)
         case "gs": source = try S3Remote.google(BucketAddress(address, rest), environment)
         case "az": source = try AzureRemote(BucketAddress(address, rest), environment)
         case "ssh", "sftp": source = try SSHRemote(address, settings: settings)
-        default: throw StorageFailure.unsupportedRemote(WebAddress.withoutSecrets(address))
+        default: throw StorageFailure.unsupportedRemote(NetworkAddress.withoutSecrets(address))
         }
     }
 
@@ -83,13 +83,15 @@ private struct KeyedWeb: KeyedSource {
     let address: String
 
     init(_ url: String) throws {
-        guard WebAddress(url) != nil else { throw StorageFailure.unsupportedRemote(WebAddress.withoutSecrets(url)) }
+        guard NetworkAddress(url) != nil else {
+            throw StorageFailure.unsupportedRemote(NetworkAddress.withoutSecrets(url))
+        }
         base = url.hasSuffix("/") ? url : url + "/"
-        address = WebAddress.withoutSecrets(url)
+        address = NetworkAddress.withoutSecrets(url)
     }
 
     private func request(_ method: String, _ key: String) -> HTTPRequest {
-        var request = HTTPRequest(method, base + WebAddress.encode(key, keep: "/"))
+        var request = HTTPRequest(method, base + NetworkAddress.encode(key, keep: "/"))
         request.redirects = .followed
         request.timeout = nil
         return request
