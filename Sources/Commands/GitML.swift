@@ -90,7 +90,11 @@ extension GitML {
         switch Array(CommandLine.arguments.dropFirst()) {
         case ["--version"]: print(configuration.version)
         case ["hook", "pre-commit"]: try Hook.PreCommit().run()
-        case ["hook", "post-commit"]: Hook.PostCommit().run()
+        case ["hook", "post-commit"]: await Hook.PostCommit().run()
+        case let words where words.starts(with: ["hook", "post-checkout"]) && words.count == 5:
+            await Hook.follow(from: words[2], to: words[3], flag: words[4])
+        case let words where words.starts(with: ["hook", "post-merge"]) && words.count == 3:
+            await Hook.followMerge(isSquash: words[2] == "1")
         case ["hook", "post-receive"]: Hook.PostReceive().run()
         case ["filter-process"]: try await FilterProcessCommand().run()
         default: return false

@@ -116,6 +116,11 @@ public struct FilterProcess {
         while case .data = try packets.read() {}
     }
 
+    /// Whether the user wants nothing brought at a checkout, in git-lfs's own words.
+    public static var skipsSmudge: Bool {
+        ["1", "true", "t", "yes", "on"].contains(environmentValue("GIT_LFS_SKIP_SMUDGE")?.lowercased() ?? "")
+    }
+
     private func warn(_ text: String) {
         _ = try? FileDescriptor.standardError.writeAll("git-ml: \(text)\n".utf8)
     }
@@ -202,8 +207,7 @@ public struct FilterProcess {
             if case .malformed = error { warn("\(error); it is left as it is") }
             return try answer(content)
         }
-        let skips = ["1", "true", "t", "yes", "on"].contains(
-            environmentValue("GIT_LFS_SKIP_SMUDGE")?.lowercased() ?? "")
+        let skips = Self.skipsSmudge
         if skips || pointer.size == 0 { return try answer(pointer.size == 0 && !skips ? [] : content) }
         guard !store.contains(pointer.digest, size: pointer.size), filter.allows(name) else {
             return try send(pointer, or: content)

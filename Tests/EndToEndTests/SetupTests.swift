@@ -21,6 +21,8 @@ struct SetupTests {
                     output: """
                         installed the hook pre-commit
                         installed the hook post-commit
+                        installed the hook post-checkout
+                        installed the hook post-merge
                         installed the hook post-rewrite
                         installed the hook pre-push
                         set the options of filter, notes and fetch

@@ -3,6 +3,7 @@ internal import GitKit
 internal import Models
 internal import Pointers
 internal import Storage
+internal import Synchronization
 internal import SystemPackage
 
 /// What the commands on data do with datasets.
@@ -152,6 +153,31 @@ struct DatasetCommand {
             try Files.replace(ours, with: merged.pointer.text.utf8)
             return merged.conflicts
         }
+    }
+
+    /// Brings what the work tree needs of the datasets of these commits; returns what was brought.
+    func fetch(_ commits: Set<ObjectID>, whole: Bool, from remote: String?, where allows: (String) -> Bool) async throws
+        -> [ContentID]
+    {
+        var seen: Set<DatasetPointer> = []
+        let brought = Mutex([ContentID]())
+        let bar = ProgressBar("fetching")
+        defer { bar.finish() }
+        let fetch: ContentFetch = { contents in
+            if contents.isEmpty { return }
+            let transfer = DatasetTransfer(repository, remote: try data.remote(remote)) { bar.advance(by: $0, of: $1) }
+            try await transfer.fetch(contents)
+            brought.withLock { $0 += contents }
+        }
+        for commit in commits {
+            for (path, pointer) in try DatasetScan(repository).pointers(in: commit) {
+                let dataset = Dataset(stored: repository, path: path)
+                guard allows(dataset.path), seen.insert(pointer).inserted else { continue }
+                try await dataset.prepare(pointer, fetch: fetch)
+                try await fetch(whole ? dataset.missing(pointer) : dataset.missingForCheckout(pointer))
+            }
+        }
+        return brought.withLock { $0 }
     }
 
     /// A dataset as `--json` shows it: `path` `kind` `oid` `size` `present` `files`.

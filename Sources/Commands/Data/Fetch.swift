@@ -46,7 +46,9 @@ struct Fetch: AsyncParsableCommand {
             : FetchFilter(
                 include: list(include, settings.fetchInclude), exclude: list(exclude, settings.fetchExclude))
         let pointers = try await wanted(repository, days: settings.int("lfs.fetchrecentrefsdays") ?? 7, filter)
-        let brought = try await DataCommand(repository).fetch(pointers, from: remote)
+        var brought = try await DataCommand(repository).fetch(pointers, from: remote)
+        let commits = try commits(repository, days: settings.int("lfs.fetchrecentrefsdays") ?? 7)
+        brought += try await DatasetCommand(repository).fetch(commits, whole: all, from: remote) { filter.allows($0) }
         if json.isOn {
             for content in brought {
                 print(["oid": .string(content.digest.description), "size": .int(content.size)] as JSON)
@@ -59,25 +61,39 @@ struct Fetch: AsyncParsableCommand {
     }
 
     private func wanted(_ repository: Repository, days: Int, _ filter: FetchFilter) async throws -> [Pointer] {
-        let refs = try repository.refs(below: "refs/").filter { ref in
-            ["refs/heads/", "refs/tags/", "refs/remotes/"].contains { ref.name.hasPrefix($0) }
-        }
         if all {
-            return try PointerScan(repository).pointers(new: repository.commits(refs.map(\.target)), old: []).map(\.key)
-        }
-        var commits = try repository.head().map { [$0] } ?? []
-        if recent {
-            let since = Timestamp.now().microseconds - Int64(days) * 86_400_000_000
-            commits += try repository.commits(refs.map(\.target)).filter {
-                try repository.commit($0).committer.time.microseconds >= since
-            }
+            return try PointerScan(repository).pointers(new: refs(repository), old: []).map(\.key)
         }
         var pointers: Set<Pointer> = []
-        for commit in Set(commits) {
+        for commit in try commits(repository, days: days) {
             pointers.formUnion(
                 try await DataFiles(repository).at(commit).filter { filter.allows($0.name) }.map(\.pointer))
         }
         return Array(pointers)
+    }
+
+    private func refs(_ repository: Repository) throws -> [ObjectID] {
+        let refs = try repository.refs(below: "refs/").filter { ref in
+            ["refs/heads/", "refs/tags/", "refs/remotes/"].contains { ref.name.hasPrefix($0) }
+        }
+        return repository.commits(refs.map(\.target))
+    }
+
+    /// The commits whose data is wanted; with --all every one.
+    private func commits(_ repository: Repository, days: Int) throws -> Set<ObjectID> {
+        if all {
+            var found: Set<ObjectID> = []
+            try repository.history(from: refs(repository)) { found.insert($0).inserted }
+            return found
+        }
+        var commits = try repository.head().map { [$0] } ?? []
+        if recent {
+            let since = Timestamp.now().microseconds - Int64(days) * 86_400_000_000
+            commits += try refs(repository).filter {
+                try repository.commit($0).committer.time.microseconds >= since
+            }
+        }
+        return Set(commits)
     }
 }
 

@@ -9,7 +9,7 @@ struct Fsck: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Verify pointers and content, and repair what the data remote still has",
         discussion: """
-            Reads all content of this clone. What is damaged is moved to `lfs/bad` in git's folder and brought again from the data
+            Reads all content of this clone. What is damaged is moved to `lfs/bad` (of datasets `ml/bad`) in git's folder and brought again from the data
             remote. Content that is only at the remote is no fault. Status 5 when something stays wrong.
 
               $ git ml fsck
@@ -30,10 +30,16 @@ struct Fsck: AsyncParsableCommand {
         let commit =
             try revision.map { try repository.resolve($0) } ?? (repository.workTree == nil ? repository.head() : nil)
         var open = 0
+        let datasets = DatasetCheck(repository)
+        let sizes = try await datasets.sizes(at: commit)
         for content in try await check.damaged() {
-            if try await !repair(content, repository) { open += 1 }
+            if try await !repair(content, repository, repository.contentStore, [:]) { open += 1 }
         }
-        let problems = try await check.pointers(at: commit)
+        let objects = KeptObjects(repository).store
+        for content in try await check.damaged(in: objects) {
+            if try await !repair(content, repository, objects, sizes) { open += 1 }
+        }
+        let problems = try await check.pointers(at: commit) + datasets.problems(at: commit)
         let missing = problems.filter { $0.kind == .missing }.compactMap(\.content)
         var present: Set<ContentID> = []
         var silence: String?
@@ -70,8 +76,9 @@ struct Fsck: AsyncParsableCommand {
         } catch { return nil }
     }
 
-    private func repair(_ content: ContentID, _ repository: Repository) async throws -> Bool {
-        let store = repository.contentStore
+    private func repair(
+        _ content: ContentID, _ repository: Repository, _ store: ContentStore, _ sizes: [Digest: Int64]
+    ) async throws -> Bool {
         var detail = "its bytes do not match its name"
         var isRepaired = false
         if !dryRun {
@@ -81,7 +88,7 @@ struct Fsck: AsyncParsableCommand {
                 let remote = try DataCommand(repository).remote(nil)
                 // Damage may have changed the size: what a pointer says counts.
                 let files = try await DataFiles(repository).inIndex().map(\.pointer)
-                let size = files.first { $0.digest == content.digest }?.size ?? content.size
+                let size = sizes[content.digest] ?? files.first { $0.digest == content.digest }?.size ?? content.size
                 try await Transfer(remote, store: store).download([ContentID(content.digest, size: size)])
                 isRepaired = true
                 detail += "; brought again from \(remote.address)"

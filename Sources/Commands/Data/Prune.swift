@@ -43,16 +43,18 @@ struct Prune: AsyncParsableCommand {
         let settings = try repository.lfsSettings()
         let usual = (settings.int("lfs.fetchrecentcommitsdays") ?? 7) + (settings.int("lfs.pruneoffsetdays") ?? 3)
         let before = Timestamp(microseconds: Timestamp.now().microseconds - Int64(grace) * 86_400_000_000)
-        let candidates = try await Pruning(repository, days: days ?? usual).candidates(olderThan: before)
-        let present =
-            candidates.isEmpty
-            ? [] : try await DataCommand(repository).remote(remote).present(candidates, for: .download)
-        let store = repository.contentStore
+        let pruning = Pruning(repository, days: days ?? usual)
+        let files = try await pruning.candidates(olderThan: before)
+        let packs = try await pruning.datasetCandidates(olderThan: before)
+        let all = Array(Set(files + packs))
+        let present = all.isEmpty ? [] : try await DataCommand(repository).remote(remote).present(all, for: .download)
         var gone: [ContentID] = []
-        for content in candidates where present.contains(content) {
-            if dryRun || store.remove(content.digest, ifOlderThan: before) { gone.append(content) }
+        for (contents, store) in [(files, repository.contentStore), (packs, KeptObjects(repository).store)] {
+            for content in contents where present.contains(content) {
+                if dryRun || store.remove(content.digest, ifOlderThan: before) { gone.append(content) }
+            }
         }
-        show(gone, kept: candidates.count - present.count)
+        show(gone, kept: all.count - present.count)
     }
 
     private func show(_ gone: [ContentID], kept: Int) {

@@ -4,5 +4,8 @@ internal import ArgumentParser
 struct Hook: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "What git's hooks call", shouldDisplay: false,
-        subcommands: [PreCommit.self, PostCommit.self, PostRewrite.self, PrePush.self, Update.self, PostReceive.self])
+        subcommands: [
+            PreCommit.self, PostCommit.self, PostCheckout.self, PostMerge.self, PostRewrite.self, PrePush.self,
+            Update.self, PostReceive.self,
+        ])
 }

@@ -9,23 +9,28 @@ extension Hook {
     /// Records the new commit, and with it what an earlier hook has missed.
     ///
     /// The commit stands already: whatever goes wrong here is a warning.
-    struct PostCommit: ParsableCommand {
+    struct PostCommit: AsyncParsableCommand {
         static let configuration = CommandConfiguration(commandName: "post-commit", abstract: "Record the new commit")
 
-        func run() {
+        func run() async {
             do {
                 let repository = try Repository.current()
-                guard !isRebasing(repository) else { return }
+                // A rebase commits what was recorded before; `post-rewrite` carries the records over.
+                guard !Hook.isRebasing(repository) else { return }
                 let outcome = try CatchUp(repository, Hook.recorder(repository)).run(isHook: true)
                 for warning in outcome.warnings { Terminal.error("git-ml: \(warning)") }
+                await follow(repository)
             } catch {
                 Terminal.error("git-ml: this commit's experiment was not recorded: \(error)")
             }
         }
 
-        /// A rebase commits what was recorded before; `post-rewrite` carries the records over.
-        private func isRebasing(_ repository: Repository) -> Bool {
-            ["rebase-merge", "rebase-apply"].contains { Files.exists(repository.gitDirectory.appending($0)) }
+        /// A merge with conflicts, a cherry-pick and a revert end here: no other hook is called for them.
+        private func follow(_ repository: Repository) async {
+            guard Files.exists(repository.gitDirectory.appending("ml").appending("datasets")),
+                let head = try? repository.head(), let parent = try? repository.commit(head).parents.first
+            else { return }
+            await DatasetFollow.run(repository, from: parent, to: head)
         }
     }
 

@@ -7,7 +7,7 @@ internal import SystemPackage
 /// A hook of somebody else is kept under `NAME.before-git-ml` (a link as the link that it is) and runs first, with
 /// the same arguments and input; when it refuses, ours does not run. Removing puts it back.
 struct HookInstaller {
-    static let clientHooks = ["pre-commit", "post-commit", "post-rewrite", "pre-push"]
+    static let clientHooks = ["pre-commit", "post-commit", "post-checkout", "post-merge", "post-rewrite", "pre-push"]
     static let serverHooks = ["post-receive"]
     static let guardHooks = ["update"]
     private static let mark = "git-ml hook"

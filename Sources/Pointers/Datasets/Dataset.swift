@@ -28,6 +28,14 @@ public struct Dataset: Sendable {
         self.stateDirectory = stateDirectory
     }
 
+    /// One of which only what is stored matters: where there is no work tree, too.
+    public init(stored repository: Repository, path: String) {
+        self.path = path.hasSuffix(DatasetPointer.suffix) ? String(path.dropLast(DatasetPointer.suffix.count)) : path
+        workTree = repository.workTree ?? repository.gitDirectory
+        store = KeptObjects(repository).store
+        stateDirectory = repository.gitDirectory.appending("ml")
+    }
+
     /// The folder or file itself.
     public var place: FilePath { workTree.appending(FilePath(path).components) }
     public var pointerPath: String { path + DatasetPointer.suffix }
@@ -84,6 +92,34 @@ public struct Dataset: Sendable {
             let file = store.path(of: content.digest)
             return Files.exists(file) ? try Digest.of(file: file) != (content.digest, content.size) : false
         }
+    }
+
+    /// Reads a manifest, which must be here, to its end; throws what is wrong with it.
+    public func check(_ pointer: DatasetPointer) throws {
+        var reader = try ManifestReader(root(pointer), name: path, store: store)
+        var files: Int64 = 0
+        while let entry = try reader.next() { if entry.mode != .folder { files += 1 } }
+        guard files == pointer.files else {
+            throw DatasetFailure.manifest(path, line: 0, "holds \(files) files, the pointer says \(pointer.files)")
+        }
+    }
+
+    /// The contents that this work tree needs and that are not here, once the manifest is here: of a part only its packs.
+    public func missingForCheckout(_ pointer: DatasetPointer) throws -> [ContentID] {
+        let selection = try selection()
+        if selection.isAll { return try missing(pointer) }
+        let root = try root(pointer)
+        var needed: Set<Int> = []
+        var reader = try ManifestReader(root, name: path, store: store)
+        while let entry = try reader.next() {
+            guard selection.contains(entry.path) else { continue }
+            switch entry.content {
+            case .nothing: break
+            case .whole(let pack, _): needed.insert(pack)
+            case .parts(let slices): for slice in slices { needed.insert(slice.pack) }
+            }
+        }
+        return needed.sorted().map { root.packs[$0].content }.filter { !store.contains($0.digest, size: $0.size) }
     }
 
     /// All contents of a dataset whose root is here, the root with them.

@@ -32,6 +32,14 @@ final class DatasetCache: @unchecked Sendable {
         count = bytes.withUnsafeBytes { Int(truncatingIfNeeded: $0.loadUnaligned(fromByteOffset: 40, as: UInt64.self)) }
     }
 
+    /// The manifest whose state a cache is of, without reading the rest; nil when there is none.
+    static func manifest(of file: FilePath) -> ContentName? {
+        guard let handle = try? FileHandle(file) else { return nil }
+        var bytes = [UInt8](repeating: 0, count: 40)
+        guard pread(handle.descriptor, &bytes, 40, 0) == 40, bytes.starts(with: magic) else { return nil }
+        return bytes.withUnsafeBytes { ContentName(raw: UnsafeRawBufferPointer(rebasing: $0[8..<40])) }
+    }
+
     struct Entry {
         let path: Range<Int>
         let stamp: FileStamp

@@ -9,6 +9,8 @@ public struct DatasetCheckedOut: Sendable {
     public var bytes: Int64 = 0
     /// Files that the user has changed, or made where the dataset has one: left as they are.
     public var kept: [String] = []
+    /// Files that are not as they should be, because their content is not here.
+    public var waiting = 0
 }
 
 extension Dataset {
@@ -18,8 +20,11 @@ extension Dataset {
     /// changed are left alone and named, unless `force`; files of an earlier state go when nobody has changed them, files that
     /// were never in the dataset stay. Only packs that hold a wanted file are fetched. Files are copies whatever `data.link` says:
     /// their content lies in packs, so there is no file that they could share or link to.
+    ///
+    /// With `isPartial` a failing `fetch` is no error once the manifest can be read: files whose content is not here stay as
+    /// they are, and `add` refuses the folder until a checkout has completed it.
     public func checkOut(
-        force: Bool = false, fetch: ContentFetch,
+        force: Bool = false, isPartial: Bool = false, fetch: ContentFetch,
         progress: @escaping @Sendable (_ done: Int64, _ total: Int64) -> Void = { _, _ in }
     ) async throws -> DatasetCheckedOut {
         guard let pointer = try pointer() else { throw FileFailure("read", pointerFile, .noSuchFileOrDirectory) }
@@ -27,16 +32,33 @@ extension Dataset {
         var missing: [ContentID] = []
         for attempt in 0..<3 {
             // What is missing is fetched without the lock, because that can take hours.
-            if attempt > 0 { try await fetch(missing) }
+            var leaves = false
+            if attempt > 0 {
+                do { try await fetch(missing) } catch  where isPartial { leaves = true }
+            }
             let result: DatasetCheckedOut? = try FileLock.with(lockFile) {
                 var plan = DatasetCheckout(self, pointer, force: force)
                 try plan.decide()
                 missing = plan.missing()
-                return missing.isEmpty ? try plan.carryOut(progress: progress) : nil
+                if leaves { plan.leave(missing) }
+                return missing.isEmpty || leaves ? try plan.carryOut(progress: progress) : nil
             }
             if let result { return result }
         }
         throw DatasetFailure.missing(path, missing[0].digest)
+    }
+
+    /// Takes away what a dataset that has gone from git has left in the work tree: what nobody has changed.
+    public func clear(_ kind: DatasetPointer.Kind) throws -> DatasetCheckedOut {
+        try FileLock.with(lockFile) {
+            var plan = DatasetCheckout(self, .empty(kind), force: false)
+            return try plan.clear()
+        }
+    }
+
+    /// Whether the folder is at the state that a pointer names, as far as the last command on it knows.
+    public func isAt(_ pointer: DatasetPointer) -> Bool {
+        Files.exists(place) && DatasetCache.manifest(of: cacheFile) == ContentName(pointer.manifest.digest)
     }
 
     /// The contents of a dataset that are not here; of one whose root is not here, the root.
@@ -49,7 +71,7 @@ extension Dataset {
 
 /// One checkout: compare, decide, then remove and write.
 private struct DatasetCheckout {
-    private enum Fate: UInt8 { case absent, keep, write, conflict }
+    private enum Fate: UInt8 { case absent, keep, write, conflict, later }
 
     private let dataset: Dataset
     private let pointer: DatasetPointer
@@ -59,6 +81,8 @@ private struct DatasetCheckout {
     private var wanted = FileTable()
     private var parts: [[Slice]] = []
     private var fates: [Fate] = []
+    /// For each wanted file the row of the unchanged earlier state of it that is there; -1 for none.
+    private var origins: [Int32] = []
     /// What is there.
     private var present = FileTable()
     private var removals: [[UInt8]] = []
@@ -125,6 +149,7 @@ private struct DatasetCheckout {
     private mutating func compare() throws {
         let selection = try dataset.selection()
         fates = [Fate](repeating: .absent, count: wanted.rows.count)
+        origins = [Int32](repeating: -1, count: wanted.rows.count)
         let cache = DatasetCache(dataset.cacheFile)
         var cursor = DatasetCache.Cursor(cache)
         var unsure: [(row: Int, wanted: Int?, known: ContentName?)] = []
@@ -163,6 +188,7 @@ private struct DatasetCheckout {
             let isSame = known.name == wanted.rows[w].name && row.mode == wanted.rows[w].mode
             fates[w] = isSame ? .keep : .write
             present.rows[i].name = known.name
+            origins[w] = Int32(i)
             if isSame { wanted.rows[w].stamp = row.stamp }
         } else if row.mode == .other {
             fates[w] = .conflict
@@ -192,6 +218,10 @@ private struct DatasetCheckout {
         for (item, name) in zip(unsure, names) {
             let row = present.rows[item.row]
             if let w = item.wanted {
+                if name == item.known {
+                    present.rows[item.row].name = name
+                    origins[w] = Int32(item.row)
+                }
                 if name == wanted.rows[w].name, row.mode == wanted.rows[w].mode {
                     fates[w] = .keep
                     wanted.rows[w].stamp = row.stamp
@@ -208,13 +238,25 @@ private struct DatasetCheckout {
         }
     }
 
+    /// The packs of a file.
+    private func packs(_ row: FileTable.Row) -> [Int] {
+        row.pack >= 0 ? [Int(row.pack)] : row.pack <= -2 ? parts[Int(-2 - row.pack)].map(\.pack) : []
+    }
+
+    /// Leaves files alone whose content is not here.
+    mutating func leave(_ missing: [ContentID]) {
+        let lost = Set(missing)
+        let isLost = root.packs.map { lost.contains($0.content) }
+        for w in wanted.rows.indices where fates[w] == .write && packs(wanted.rows[w]).contains(where: { isLost[$0] }) {
+            fates[w] = .later
+        }
+    }
+
     /// The packs that are needed and not here.
     func missing() -> [ContentID] {
         var needed: Set<Int> = []
         for w in wanted.rows.indices where fates[w] == .write {
-            let row = wanted.rows[w]
-            if row.pack >= 0 { needed.insert(Int(row.pack)) }
-            if row.pack <= -2 { for slice in parts[Int(-2 - row.pack)] { needed.insert(slice.pack) } }
+            for pack in packs(wanted.rows[w]) { needed.insert(pack) }
         }
         return needed.sorted().map { root.packs[$0].content }.filter {
             !dataset.store.contains($0.digest, size: $0.size)
@@ -235,7 +277,28 @@ private struct DatasetCheckout {
         result.written = todo.count
         result.bytes = todo.reduce(0) { $0 + (wanted.rows[$1].mode == .folder ? 0 : wanted.rows[$1].stamp.size) }
         result.kept = kept.map { DatasetPath.display($0) }.sorted()
+        result.waiting = fates.count { $0 == .later }
         try writeCache()
+        return result
+    }
+
+    mutating func clear() throws -> DatasetCheckedOut {
+        var result = DatasetCheckedOut()
+        if let status = Files.status(dataset.place), status.kind == (pointer.kind == .folder ? .directory : .file) {
+            present = try DatasetTable.scan(dataset, pointer.kind)
+            try compare()
+            if pointer.kind == .folder {
+                try clean()
+                result.removed = try remove()
+                // Stays when something else is in it.
+                dataset.place.withPlatformString { _ = rmdir($0) }
+            } else if !removals.isEmpty {
+                Files.remove(dataset.place)
+                result.removed = 1
+            }
+            result.kept = kept.map { pointer.kind == .folder ? DatasetPath.display($0) : "" }.sorted()
+        }
+        Files.remove(dataset.cacheFile)
         return result
     }
 
@@ -272,10 +335,18 @@ private struct DatasetCheckout {
     }
 
     private func writeCache() throws {
+        // What is between two states has none's name: `add` refuses it, and the next checkout goes on.
+        let isWhole = !fates.contains(.later)
         var cache = DatasetCache.Writer(
-            manifest: ContentName(pointer.manifest.digest), capacity: wanted.rows.count)
+            manifest: isWhole ? ContentName(pointer.manifest.digest) : .none, capacity: wanted.rows.count)
         let clock = FileStamp.now()
         for w in wanted.rows.indices where fates[w] != .absent {
+            if fates[w] == .later {
+                guard origins[w] >= 0 else { continue }
+                let row = present.rows[Int(origins[w])]
+                cache.add(wanted.path(w), stamp: row.stamp, name: row.name, mode: row.mode, clock: present.clock)
+                continue
+            }
             let row = wanted.rows[w]
             let stamp = fates[w] == .conflict ? FileStamp.unknown : row.stamp
             cache.add(wanted.path(w), stamp: stamp, name: row.name, mode: row.mode, clock: clock)

@@ -78,6 +78,11 @@ public struct DatasetPointer: Hashable, Sendable {
         self.size = size
     }
 
+    /// One that holds nothing, for taking a dataset away.
+    static func empty(_ kind: Kind) -> DatasetPointer {
+        DatasetPointer(kind: kind, files: 0, manifest: ContentID(Digest.of([]), size: 0), size: 0)
+    }
+
     /// The bytes git stores.
     public var text: String {
         """

@@ -43,10 +43,16 @@ public struct DatasetScan: Sendable {
     }
 
     private func pointer(_ entry: TreeEntry, path: String) throws -> DatasetPointer? {
-        guard path.hasSuffix(DatasetPointer.suffix), entry.mode == .file || entry.mode == .executable,
-            let header = try repository.header(entry.id), header.size <= DatasetPointer.maximumLength
-        else { return nil }
-        let bytes = try repository.blob(entry.id)
+        guard path.hasSuffix(DatasetPointer.suffix), entry.mode == .file || entry.mode == .executable else {
+            return nil
+        }
+        return try pointer(entry.id, path: path)
+    }
+
+    /// The pointer that a blob is; nil for anything else.
+    func pointer(_ blob: ObjectID, path: String) throws -> DatasetPointer? {
+        guard let header = try repository.header(blob), header.size <= DatasetPointer.maximumLength else { return nil }
+        let bytes = try repository.blob(blob)
         guard DatasetPointer.isPointer(bytes) else { return nil }
         do { return try DatasetPointer.parse(bytes, path: path) } catch {
             // One that history has broken must not stop every push; of one that is newer than this program all could be lost.

@@ -31,8 +31,10 @@ public struct DataCheck: Sendable {
     public init(_ repository: Repository) { self.repository = repository }
 
     /// The digests of the store whose bytes are damaged, by reading all of them on all cores.
-    public func damaged() async throws -> [ContentID] {
-        let store = repository.contentStore
+    public func damaged() async throws -> [ContentID] { try await damaged(in: repository.contentStore) }
+
+    /// The same for a store of one's choice.
+    public func damaged(in store: ContentStore) async throws -> [ContentID] {
         let all = try store.all()
         let bad = Mutex([ContentID]())
         try await Threads.each(all.count) { i in

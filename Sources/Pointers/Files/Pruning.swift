@@ -5,7 +5,7 @@ internal import SystemPackage
 
 /// Decides which content of this clone can go: what is at the remote and nobody here is likely to need soon.
 public struct Pruning: Sendable {
-    private let repository: Repository
+    let repository: Repository
     /// What commits of so many days name stays.
     private let days: Int
 
@@ -30,16 +30,31 @@ public struct Pruning: Sendable {
     private func retained() async throws -> Set<Digest> {
         let files = DataFiles(repository)
         var kept: Set<Digest> = []
-        var commits: Set<ObjectID> = []
+        for git in try indexes() {
+            kept.formUnion(try await files.inIndex(of: git, conflicts: true).map(\.pointer.digest))
+        }
+        for commit in try await commits() { kept.formUnion(try await files.at(commit).map(\.pointer.digest)) }
+        return kept.union(try journal())
+    }
+
+    /// The folders that git keeps of the work trees, as a place to run it in.
+    private func places() throws -> [(folder: FilePath, git: Git)] {
         let common = repository.commonDirectory
         let worktrees = try Files.list(common.appending("worktrees")).map {
             common.appending("worktrees").appending($0)
         }
-        for folder in [common] + worktrees {
-            let git = Git(in: folder, environment: ["GIT_DIR": folder.string])
-            if Files.exists(folder.appending("index")) {
-                kept.formUnion(try await files.inIndex(of: git, conflicts: true).map(\.pointer.digest))
-            }
+        return ([common] + worktrees).map { ($0, Git(in: $0, environment: ["GIT_DIR": $0.string])) }
+    }
+
+    /// Those of them that have an index.
+    func indexes() throws -> [Git] {
+        try places().filter { Files.exists($0.folder.appending("index")) }.map(\.git)
+    }
+
+    /// The commits whose content stays, one of each tree.
+    func commits() async throws -> [ObjectID] {
+        var commits: Set<ObjectID> = []
+        for (_, git) in try places() {
             for name in ["HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD", "ORIG_HEAD"] {
                 let head = try await git.attempt(["rev-parse", "--verify", "--quiet", name + "^{commit}"])
                 if let id = ObjectID(head.trimmed) { commits.insert(id) }
@@ -56,14 +71,13 @@ public struct Pruning: Sendable {
             }
         }
         var seen: Set<ObjectID> = []
-        for commit in commits {
-            guard let tree = try? repository.commit(commit).tree, seen.insert(tree).inserted else { continue }
-            kept.formUnion(try await files.at(commit).map(\.pointer.digest))
+        return commits.filter { commit in
+            guard let tree = try? repository.commit(commit).tree else { return false }
+            return seen.insert(tree).inserted
         }
-        return kept.union(try journal())
     }
 
-    private func list(_ arguments: [String]) async throws -> [ObjectID] {
+    func list(_ arguments: [String]) async throws -> [ObjectID] {
         String(decoding: try await repository.git.bytes(arguments), as: UTF8.self)
             .split { $0.isWhitespace }.compactMap { ObjectID($0) }
     }

@@ -1,0 +1,61 @@
+public import Base
+internal import GitKit
+public import Storage
+internal import SystemPackage
+
+extension Pruning {
+    /// Of the store of datasets what is here and may go if the remote has it: packs and manifests that history names, and no
+    /// state that stays.
+    ///
+    /// Logs and curves of runs lie in the same store and are no candidates. What cannot be read could name anything: a broken
+    /// manifest of a state that stays is an error.
+    public func datasetCandidates(olderThan time: Timestamp) async throws -> [ContentID] {
+        let kept = KeptObjects(repository)
+        let scan = DatasetScan(repository)
+        let all = try scan.pointers(new: await list(["rev-list", "--all", "--reflog"]), old: [])
+        if all.isEmpty { return [] }
+        var pointers = try await inIndexes()
+        for commit in try await commits() {
+            for item in try scan.pointers(in: commit) { pointers[item.pointer] = item.path }
+        }
+        var retained = Set(try kept.waiting())
+        for (pointer, path) in pointers { retained.formUnion(try contents(pointer, path, kept.store)) }
+        var found: Set<ContentID> = []
+        for (pointer, path) in all where pointers[pointer] == nil {
+            // Of one that cannot be read only the root itself is known.
+            found.formUnion((try? contents(pointer, path, kept.store)) ?? [pointer.manifest])
+        }
+        return found.subtracting(retained).filter { content in
+            guard let status = Files.status(kept.store.path(of: content.digest)) else { return false }
+            return status.size == content.size && status.modified < time
+        }.sorted { $0.digest < $1.digest }
+    }
+
+    /// A manifest that is not here cannot need a pack that is, beyond what can be brought with it.
+    private func contents(_ pointer: DatasetPointer, _ path: String, _ store: ContentStore) throws -> [ContentID] {
+        guard Files.exists(store.path(of: pointer.manifest.digest)) else { return [pointer.manifest] }
+        return try [pointer.manifest] + Dataset.root(pointer, name: path, store: store).contents
+    }
+
+    /// The datasets that the indexes of all work trees name, and the work tree's own pointer files.
+    private func inIndexes() async throws -> [DatasetPointer: String] {
+        var found: [DatasetPointer: String] = [:]
+        let suffix = Array(DatasetPointer.suffix.utf8)
+        for git in try indexes() {
+            for entry in try await git.bytes(["ls-files", "-s", "-z"]).split(separator: 0)
+            where entry.suffix(suffix.count).elementsEqual(suffix) && entry.starts(with: "100".utf8) {
+                guard let tab = entry.firstIndex(of: 0x09) else { continue }
+                let words = String(decoding: entry[..<tab], as: UTF8.self).split(separator: " ")
+                guard words.count == 3, let id = ObjectID(words[1]) else { continue }
+                let path = String(decoding: entry[(tab + 1)...], as: UTF8.self)
+                if let pointer = try DatasetScan(repository).pointer(id, path: path) { found[pointer] = path }
+            }
+        }
+        if repository.workTree != nil {
+            for dataset in try await DatasetScan(repository).tracked() {
+                if let pointer = try dataset.pointer() { found[pointer] = dataset.path }
+            }
+        }
+        return found
+    }
+}
