@@ -25,6 +25,7 @@ public struct GitML: AsyncParsableCommand {
                 subcommands: [
                     Add.self, Status.self, List.self, Track.self, Untrack.self, Fetch.self, Checkout.self, Pull.self,
                     Push.self, Prune.self, Fsck.self, Migrate.self, Lock.self, Unlock.self, LockList.self,
+                    Get.self, UpdateImports.self, ImportDVC.self,
                 ]),
             CommandGroup(
                 name: "Experiments:",
@@ -43,7 +44,8 @@ public struct GitML: AsyncParsableCommand {
                 name: "Delivery:",
                 subcommands: [RunnerCommand.self, Deliveries.self, Logs.self, Package.self, Local.self]),
             CommandGroup(
-                name: "Plumbing:", subcommands: [FilterProcessCommand.self, MergeDataset.self, Hook.self, SwitchCommand.self, Manual.self]),
+                name: "Plumbing:",
+                subcommands: [FilterProcessCommand.self, MergeDataset.self, Hook.self, SwitchCommand.self, Manual.self]),
         ])
 
     public init() {}

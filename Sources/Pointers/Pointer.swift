@@ -98,9 +98,10 @@ public struct Pointer: Hashable, Sendable {
 
     /// Whether a small file is two pointers in conflict that nobody has decided between: it must not become content.
     static func isConflict(_ bytes: [UInt8]) -> Bool {
-        guard bytes.count <= 4 * maximumLength, bytes.firstRange(of: Array("oid sha256:".utf8)) != nil else {
-            return false
-        }
+        // Asked of every small file: what begins otherwise is looked at no further.
+        guard bytes.count <= 4 * maximumLength,
+            bytes.starts(with: "version ".utf8) || bytes.starts(with: "<<<<<<< ".utf8)
+        else { return false }
         let marks = ["<<<<<<< ", "=======", ">>>>>>> "]
         let lines = bytes.split(separator: 0x0a)
         return marks.allSatisfy { mark in lines.contains { $0.starts(with: mark.utf8) } }

@@ -55,7 +55,9 @@ public final class ContentBatch: Sendable {
 
     // MARK: Taking in
 
-    /// Takes in what is left to read of an open file; `path` is for messages. Other bytes than those `expected` are an error.
+    /// Takes in what is left to read of an open file.
+    ///
+    /// `path` is for messages. Other bytes than those `expected` are an error.
     public func take(
         _ file: FileDescriptor, path: FilePath, size: Int64, expected: ContentID? = nil
     ) throws -> ContentID {
@@ -223,27 +225,38 @@ public final class ContentBatch: Sendable {
             return state.waiting
         }
         if waiting.isEmpty { return }
-        if waiting.count >= Self.syncFrom { try flushAll() } else { for (file, _) in waiting { try flush(file) } }
+        let isLarge = waiting.count >= Self.syncFrom
+        if isLarge { try flushAll() } else { for (file, _) in waiting { try flush(file) } }
+        // Two threads in one folder wait for each other: each takes what begins with the same digits.
+        let groups = Array(Dictionary(grouping: waiting) { $0.content.digest.hex.prefix(2) }.values)
+        try Threads.forEach(groups.count, width: 4) { [store] in
+            try Self.place(groups[$0], in: store, isDurable: !isLarge)
+        }
+        guard isDurable else { return }
+        // The folders above may be new as well.
+        if isLarge { return try flushAll() }
+        for group in groups.compactMap(\.first) {
+            Files.flush(store.path(of: group.content.digest).removingLastComponent().removingLastComponent())
+        }
+        Files.flush(store.root)
+    }
+
+    private func flushAll() throws {
+        guard syncfs(lock.rawValue) == 0 else { throw FileFailure("flush", folder, Errno(rawValue: errno)) }
+    }
+
+    private static func place(
+        _ items: [(file: FilePath, content: ContentID)], in store: ContentStore, isDurable: Bool
+    ) throws {
         var folders: Set<FilePath> = []
-        for (file, content) in waiting {
-            if store.keeps(content.digest, size: content.size) { continue }
+        for (file, content) in items where !store.keeps(content.digest, size: content.size) {
             let target = store.path(of: content.digest)
             let folder = target.removingLastComponent()
             if folders.insert(folder).inserted { try store.makeDirectory(folder) }
             store.share(file, 0o060)
             try Files.rename(file, to: target)
         }
-        if waiting.count >= Self.syncFrom {
-            if isDurable { try flushAll() }
-            return
-        }
-        // The folders above may be new as well.
-        if isDurable { folders.formUnion(folders.map { $0.removingLastComponent() } + [store.root]) }
-        for folder in folders { Files.flush(folder) }
-    }
-
-    private func flushAll() throws {
-        guard syncfs(lock.rawValue) == 0 else { throw FileFailure("flush", folder, Errno(rawValue: errno)) }
+        if isDurable { for folder in folders { Files.flush(folder) } }
     }
 
     private func flush(_ file: FilePath) throws {

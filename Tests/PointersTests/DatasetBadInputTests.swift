@@ -106,7 +106,8 @@ struct DatasetBadInputTests {
         for i in 0..<20 { try place.write("\(i)", "content \(i)") }
         try await place.add()
         let pack = try #require(try place.packs().first)
-        try await place.sandbox.sh("rm -r '\(place.top)' && truncate -s 30 '\(place.dataset.store.path(of: pack.digest))'")
+        try await place.sandbox.sh(
+            "rm -r '\(place.top)' && truncate -s 30 '\(place.dataset.store.path(of: pack.digest))'")
         let failure = await #expect(throws: DatasetFailure.self) { try await place.checkOut() }
         #expect(failure?.kind == .notFound)
     }

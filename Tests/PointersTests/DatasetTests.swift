@@ -66,8 +66,11 @@ struct DatasetTests {
         large.insert(contentsOf: random.bytes(random.number(1..<5000)), at: at)
         try place.write("large.bin", large)
         try place.write("fnew\(random.next())", random.bytes(300))
-        if random.number(0..<2) == 0 { try await place.sandbox.sh("cd '\(place.top)' && rm -rf empty && printf y > empty") }
-        else { try await place.sandbox.sh("cd '\(place.top)' && rm -rf empty && mkdir -p empty/other") }
+        if random.number(0..<2) == 0 {
+            try await place.sandbox.sh("cd '\(place.top)' && rm -rf empty && printf y > empty")
+        } else {
+            try await place.sandbox.sh("cd '\(place.top)' && rm -rf empty && mkdir -p empty/other")
+        }
     }
 
     @Test func `the same tree gives the same pointer wherever it is added`() async throws {
@@ -112,7 +115,9 @@ struct DatasetTests {
     }
 
     private func size(_ place: DatasetPlace) async throws -> Int {
-        Int(try await place.sandbox.sh("cat $(find '\(place.dataset.store.root)' -type f) | wc -c").trimmingTrailingSpace) ?? 0
+        Int(
+            try await place.sandbox.sh("cat $(find '\(place.dataset.store.root)' -type f) | wc -c")
+                .trimmingTrailingSpace) ?? 0
     }
 
     @Test func `a change inside a large file stores less than four times as much`() async throws {
@@ -225,7 +230,9 @@ struct DatasetTests {
         #expect(pointer.files == 41)
         try other.dataset.setSelection(PathSelection())
         try await other.checkOut()
-        #expect(try Files.read(other.top.appending("dog").appending("7")) == Files.read(place.top.appending("dog").appending("7")))
+        #expect(
+            try Files.read(other.top.appending("dog").appending("7"))
+                == Files.read(place.top.appending("dog").appending("7")))
     }
 
     @Test func `a merge takes what either side changed and names what both did`() async throws {

@@ -34,7 +34,11 @@ struct DatasetCommand {
         for path in paths {
             let dataset = try Dataset.named(path, in: repository)
             try await dataset.checkUntracked(repository)
-            let result = try await withFetch { try await dataset.add(fetch: $0) }
+            let bar = ProgressBar("reading")
+            defer { bar.finish() }
+            let result = try await withFetch { fetch in
+                try await dataset.add(fetch: fetch) { bar.advance(by: $0, of: $1) }
+            }
             try await dataset.register(repository)
             results.append((dataset, result))
         }
@@ -83,7 +87,11 @@ struct DatasetCommand {
                 if let first = contents.first { throw NotFetched(path: dataset.path, content: first) }
             }
             let result = try await withFetch { fetch in
-                try await dataset.checkOut(force: force, link: data.project.data.link, fetch: asks ? fetch : none)
+                let bar = ProgressBar("writing")
+                defer { bar.finish() }
+                return try await dataset.checkOut(force: force, fetch: asks ? fetch : none) {
+                    bar.advance(by: $0, of: $1)
+                }
             }
             results.append((dataset, result))
         }
@@ -103,15 +111,20 @@ struct DatasetCommand {
     }
 
     /// How the datasets of two commits differ; their manifests are brought when they are not here.
-    func changes(_ old: ObjectID, _ new: ObjectID) async throws -> [(path: String, changes: DatasetChanges)] {
+    func changes(
+        _ old: ObjectID, _ new: ObjectID, where isWanted: (String) -> Bool
+    ) async throws -> [(path: String, changes: DatasetChanges)] {
         let scan = DatasetScan(repository)
         let before = Dictionary(try scan.pointers(in: old).map { ($0.path, $0.pointer) }) { a, _ in a }
         let after = Dictionary(try scan.pointers(in: new).map { ($0.path, $0.pointer) }) { a, _ in a }
         var found: [(String, DatasetChanges)] = []
         for path in Set(before.keys).union(after.keys).sorted() where before[path] != after[path] {
             let dataset = try Dataset(repository, path: path)
+            guard isWanted(dataset.path) else { continue }
             try await withFetch { fetch in
-                for case let pointer? in [before[path], after[path]] { try await dataset.prepare(pointer, fetch: fetch) }
+                for case let pointer? in [before[path], after[path]] {
+                    try await dataset.prepare(pointer, fetch: fetch)
+                }
             }
             let changes = try DatasetChanges.between(
                 before[path], after[path], name: dataset.path, store: dataset.store)
@@ -173,13 +186,19 @@ struct DatasetState {
     }
 
     var lines: [String] {
-        guard let changes else { return [Terminal.safe("\(path): not here; `git ml pull \(shellQuoted(path))` brings it")] }
+        guard let changes else {
+            return [Terminal.safe("\(path): not here; `git ml pull \(shellQuoted(path))` brings it")]
+        }
         if changes.isEmpty { return [] }
         let shown = items.prefix(20).map { Terminal.safe("  \($0.state.padded(to: 8)) \(path)/\($0.path)") }
         let more = items.count > 20 ? ["  … and \(items.count - 20) more (--json lists all)"] : []
         let counts = "\(changes.added.count) added, \(changes.changed.count) changed, \(changes.removed.count) removed"
         return [Terminal.safe("\(path): \(counts)")] + shown + more
-            + [Terminal.safe("`git ml add --dataset \(shellQuoted(path))` keeps it, `git ml checkout \(shellQuoted(path))` brings back what was removed.")]
+            + [
+                Terminal.safe(
+                    "`git ml add --dataset \(shellQuoted(path))` keeps it, `git ml checkout \(shellQuoted(path))` brings back what was removed."
+                )
+            ]
     }
 }
 
@@ -193,7 +212,8 @@ struct KeptFiles: Failure {
     var kind: FailureKind { .user }
     var description: String {
         let names = paths.prefix(5).map { Terminal.safe($0) }.joined(separator: ", ")
-        return "\(paths.count) file(s) have changes of yours and stay as they are: \(names)\(paths.count > 5 ? ", …" : "")"
+        return
+            "\(paths.count) file(s) have changes of yours and stay as they are: \(names)\(paths.count > 5 ? ", …" : "")"
     }
     var hints: [String] {
         ["`git ml add --dataset DIR` keeps your changes; `git ml checkout --force DIR` gives them up"]

@@ -10,16 +10,18 @@ struct List: AsyncParsableCommand {
         commandName: "ls", abstract: "List data files",
         discussion: """
             Lists those of the index; with --revision those of a commit, with --all every content that any branch, tag or
-            remote branch has named.
+            remote branch has named. With the address of another repository, and a path in it, lists its data; "here" then says
+            whether the content is where that repository keeps it.
 
               $ git ml ls data
               $ git ml ls --revision v1.0 --json
+              $ git ml ls https://github.com/acme/churn data --rev v1.2      of another repository
             """)
 
-    @Argument(help: "Files and folders; all without one.")
+    @Argument(help: "Files and folders; all without one. Or the address of a repository, and a path in it.")
     var paths: [String] = []
 
-    @Option(help: "A commit, branch or tag.")
+    @Option(name: [.long, .customLong("rev")], help: "A commit, branch or tag.")
     var revision: String?
 
     @Flag(help: "Every content in all of history, with one of its paths.")
@@ -32,6 +34,10 @@ struct List: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if let first = paths.first, paths.count <= 2, !all, ListRemote.isMeant(first) {
+            let path = paths.count > 1 ? paths[1] : nil
+            return try await ListRemote(url: first, path: path, revision: revision, json: json.isOn).run()
+        }
         let repository = try Repository.current()
         let store = repository.contentStore
         var table = Table(["oid", "size", "here", "file"])
@@ -53,7 +59,7 @@ struct List: AsyncParsableCommand {
             } else {
                 table.add([
                     pointer.manifest.digest.short, ByteCount.format(pointer.size), isPresent ? "yes" : "no",
-                    dataset.path + "/ (\(pointer.files) files)",
+                    dataset.path + (pointer.kind == .folder ? "/ (\(pointer.files) files)" : " (dataset)"),
                 ])
             }
         }

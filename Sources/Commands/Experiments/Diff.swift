@@ -1,16 +1,19 @@
 internal import ArgumentParser
 internal import Base
 internal import GitKit
+internal import Pointers
 internal import Runs
 
 struct Diff: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compare two runs: parameters, metrics, data, model, environment",
         discussion: """
-            Only what differs is printed; --all prints the rest too, --code how the code differs.
+            Only what differs is printed; --all prints the rest too, --code how the code differs. Of datasets that differ
+            between two commits the files are listed that were added, changed and removed; with a path only those.
 
               $ git ml diff HEAD~1 HEAD
               $ git ml diff gbm-3 best:metrics.auc --code
+              $ git ml diff HEAD~1 HEAD data/images
             """)
 
     @Argument(help: "The older one: a run or a commit.")
@@ -18,6 +21,9 @@ struct Diff: AsyncParsableCommand {
 
     @Argument(help: "The newer one.")
     var new = "HEAD"
+
+    @Argument(help: "Only the datasets at or below this path.")
+    var path: String?
 
     @Flag(help: "Print what is equal too.")
     var all = false
@@ -29,6 +35,46 @@ struct Diff: AsyncParsableCommand {
 
     func run() async throws {
         let store = try RunStore.current()
+        let datasets = try await datasetChanges(store.repository)
+        if path == nil {
+            do { try await compareRuns(store) } catch let failure as any Failure {
+                // Commits without runs may have datasets that differ all the same.
+                guard failure.kind == .notFound, !datasets.isEmpty else { throw failure }
+            }
+        } else if datasets.isEmpty, !json.isOn {
+            print("No dataset there differs.")
+        }
+        for (name, changes) in datasets { printDataset(name, changes) }
+    }
+
+    private func datasetChanges(_ repository: Repository) async throws -> [(path: String, changes: DatasetChanges)] {
+        guard let before = try? repository.resolve(old), let after = try? repository.resolve(new) else { return [] }
+        let command = try DatasetCommand(repository)
+        let wanted = try path.map { try Dataset.named($0, in: repository).path }
+        return try await command.changes(before, after) { name in
+            wanted.map { name == $0 || name.hasPrefix($0 + "/") || $0.hasPrefix(name + "/") } ?? true
+        }
+    }
+
+    private func printDataset(_ name: String, _ changes: DatasetChanges) {
+        let items =
+            changes.added.map { ("added", $0) } + changes.changed.map { ("changed", $0) }
+            + changes.removed.map { ("removed", $0) }
+        if !json.isOn {
+            let counts =
+                "\(changes.added.count) added, \(changes.changed.count) changed, \(changes.removed.count) removed"
+            print(Terminal.safe("\(name): \(counts)"))
+        }
+        for (state, path) in items {
+            if json.isOn {
+                print(["kind": "dataset", "key": .string("\(name)/\(path)"), "state": .string(state)] as JSON)
+            } else {
+                print(Terminal.safe("  \(state) \(path)"))
+            }
+        }
+    }
+
+    private func compareRuns(_ store: RunStore) async throws {
         let selection = RunSelection(store: store)
         let runs = [try selection.run(old), try selection.run(new)]
         let rows = RunComparison(runs: runs).rows(all: all)

@@ -2,14 +2,21 @@ internal import ArgumentParser
 internal import Base
 internal import GitKit
 internal import Models
+internal import Pointers
 internal import Runs
 internal import SystemPackage
 
-struct Import: ParsableCommand {
+struct Import: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Take in runs that other tools have recorded",
+        abstract: "Take in runs that other tools have recorded, or data of another repository",
         discussion: """
-            A source is
+            With the address of another repository and a path in it: brings that file or folder here, tracked and staged, and
+            records where it came from; `git ml update` follows it.
+
+              $ git ml import https://github.com/acme/data raw/train.csv --to data/train.csv
+              $ git ml import ../labels images --rev v1.2
+
+            Otherwise runs are taken in. A source is
               git-ml       a file of git ml export
               mlflow       an MLflow file store: mlruns/, or any folder of that form; runs keep their ids
               tensorboard  a folder with event files (events.out.tfevents.*) in it or below; each folder is a run
@@ -29,7 +36,7 @@ struct Import: ParsableCommand {
               $ git ml import dvc-exp --json
             """)
 
-    @Argument(help: "Files and folders, or dvc-exp.")
+    @Argument(help: "Files and folders, or dvc-exp; or the address of a repository and a path in it.")
     var sources: [String]
 
     @Option(help: "The experiment to put the runs into.")
@@ -41,6 +48,14 @@ struct Import: ParsableCommand {
     @Option(help: "The kind of the sources: \(ImportFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
     var format: String?
 
+    @OptionGroup var revision: RevisionOption
+
+    @Option(help: "Where data of another repository goes.")
+    var to: String?
+
+    @Flag(help: "Replace data that is there.")
+    var force = false
+
     @Flag(help: "Only tell what would be taken in.")
     var dryRun = false
 
@@ -48,13 +63,32 @@ struct Import: ParsableCommand {
 
     func validate() throws {
         guard !sources.isEmpty else { throw ValidationError("name a file or folder to import") }
+        let onlyData = revision.rev != nil || to != nil || force
+        let onlyRuns = experiment != nil || commit != nil || format != nil || dryRun
+        guard isData ? !onlyRuns : !onlyData else {
+            throw ValidationError(
+                isData
+                    ? "--experiment, --commit, --format and --dry-run are for runs, not for data of another repository"
+                    : "--rev, --to and --force go with the address of a repository and a path in it")
+        }
         if let format, ImportFormat(rawValue: format) == nil {
             let all = ImportFormat.allCases.map(\.rawValue)
             throw ValidationError("--format is one of \(all.joined(separator: ", "))")
         }
     }
 
-    func run() throws {
+    /// Two words, and the first is a repository.
+    private var isData: Bool {
+        guard format == nil, sources.count == 2, let first = sources.first else { return false }
+        return OriginAddress.names(first)
+    }
+
+    func run() async throws {
+        if isData, let url = sources.first, let path = sources.last {
+            return try await ImportData(
+                url: url, source: path, revision: revision.rev, to: to, force: force, json: json.isOn
+            ).run()
+        }
         let store = try RunStore.current()
         var settings = RecordSettings()
         do {

@@ -149,6 +149,9 @@ struct Setup {
         }
         let paths = try await place.checkOut(head, from: data)
         if !paths.isEmpty { say("brought \(paths.count) data file(s)") }
-        return try hadRuns != repository.ref("refs/notes/ml/runs") || !paths.isEmpty
+        let datasets = try DatasetCommand(repository)
+        let absent = try await datasets.select([]).filter { !Files.exists($0.place) }
+        try await datasets.tell(datasets.checkOut(absent), say: say)
+        return try hadRuns != repository.ref("refs/notes/ml/runs") || !paths.isEmpty || !absent.isEmpty
     }
 }

@@ -17,7 +17,8 @@ extension Dataset {
         guard let folder = Files.currentDirectory() else {
             throw NoDataset(description: "the current folder has been removed", hints: [])
         }
-        let full = (text.hasPrefix("/") ? FilePath(text) : folder.appending(FilePath(text).components)).lexicallyNormalized()
+        let full = (text.hasPrefix("/") ? FilePath(text) : folder.appending(FilePath(text).components))
+            .lexicallyNormalized()
         guard let name = real(full).string.below(real(workTree).string) else {
             throw NoDataset(
                 description: "\(path) is no folder or file below \(workTree)",
@@ -32,7 +33,9 @@ extension Dataset {
     /// The path with its parent's links resolved; what it names itself stays as it is.
     private static func real(_ path: FilePath) -> FilePath {
         let parent = path.removingLastComponent()
-        guard let name = path.lastComponent, let text = parent.withPlatformString({ realpath($0, nil) }) else { return path }
+        guard let name = path.lastComponent, let text = parent.withPlatformString({ realpath($0, nil) }) else {
+            return path
+        }
         defer { free(text) }
         return FilePath(String(cString: text)).appending(name)
     }

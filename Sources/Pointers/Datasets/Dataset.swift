@@ -20,6 +20,14 @@ public struct Dataset: Sendable {
         stateDirectory = repository.gitDirectory.appending("ml")
     }
 
+    /// One that belongs to no repository: all that it needs lies in the folders named.
+    init(path: String, workTree: FilePath, store: ContentStore, stateDirectory: FilePath) {
+        self.path = path
+        self.workTree = workTree
+        self.store = store
+        self.stateDirectory = stateDirectory
+    }
+
     /// The folder or file itself.
     public var place: FilePath { workTree.appending(FilePath(path).components) }
     public var pointerPath: String { path + DatasetPointer.suffix }
@@ -68,6 +76,14 @@ public struct Dataset: Sendable {
         let content = pointer.manifest
         guard store.contains(content.digest, size: content.size) else { return [content] }
         return try root(pointer).indexes.map(\.content).filter { !store.contains($0.digest, size: $0.size) }
+    }
+
+    /// Those contents of a dataset that are here and do not match their digests; reads them all.
+    public func damaged(_ pointer: DatasetPointer) throws -> [ContentID] {
+        try ([pointer.manifest] + ((try? root(pointer))?.contents ?? [])).filter { content in
+            let file = store.path(of: content.digest)
+            return Files.exists(file) ? try Digest.of(file: file) != (content.digest, content.size) : false
+        }
     }
 
     /// All contents of a dataset whose root is here, the root with them.

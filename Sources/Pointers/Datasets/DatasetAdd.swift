@@ -15,9 +15,9 @@ extension Dataset {
     /// Stores the state that the folder or file has now and writes its pointer; run again it changes nothing.
     ///
     /// Contents that the manifest before has are not stored again; files whose stamps the cache knows are not read. `progress`
-    /// is told of the bytes read since the last call.
+    /// is told of the bytes read since the last call, and of those that are to be read.
     public func add(
-        fetch: ContentFetch, progress: @escaping @Sendable (Int64) -> Void = { _ in }
+        fetch: ContentFetch, progress: @escaping @Sendable (Int64, Int64) -> Void = { _, _ in }
     ) async throws -> DatasetAdded {
         let before = try pointer()
         if let before { try await prepare(before, fetch: fetch) }
@@ -34,12 +34,12 @@ private struct DatasetAdd {
     private let before: DatasetPointer?
     private let root: ManifestRoot
     private let kind: DatasetPointer.Kind
-    private let progress: @Sendable (Int64) -> Void
+    private let progress: @Sendable (Int64, Int64) -> Void
     private var table = FileTable()
     private var packs: [Pack]
     private var parts: [[Slice]] = []
 
-    init(_ dataset: Dataset, before: DatasetPointer?, progress: @escaping @Sendable (Int64) -> Void) throws {
+    init(_ dataset: Dataset, before: DatasetPointer?, progress: @escaping @Sendable (Int64, Int64) -> Void) throws {
         self.dataset = dataset
         self.before = before
         self.progress = progress
@@ -56,13 +56,23 @@ private struct DatasetAdd {
     }
 
     mutating func run() throws -> DatasetAdded {
+        // After a merge or a switch of branches the folder is behind: adding it then would take out what the others added.
+        if let before, let cache = DatasetCache(dataset.cacheFile),
+            cache.manifest != ContentName(before.manifest.digest)
+        {
+            throw NoDataset(
+                description: "\(dataset.path) is not at the state that \(dataset.pointerPath) names",
+                hints: [
+                    "`git ml checkout \(shellQuoted(dataset.path))` brings it there; files that you have changed stay"
+                ])
+        }
         table = try DatasetTable.scan(dataset, kind)
         try check()
         try keepUnselected()
         let unknown = try recognise()
         let intake = DatasetIntake(
             store: dataset.store, oldPacks: packs.count, parts: parts, place: dataset.place,
-            name: dataset.path, kind: kind, progress: progress)
+            name: dataset.path, kind: kind)
         try read(unknown, intake)
         packs += try intake.finish()
         parts = intake.parts
@@ -200,7 +210,8 @@ private struct DatasetAdd {
                 unread.append(i)
             }
         }
-        try intake.read(unread, of: &table)
+        let total = unread.reduce(Int64(0)) { $0 + table.rows[$1].stamp.size }
+        try intake.read(unread, of: &table) { [progress] in progress($0, total) }
     }
 
     /// Rewrites what lives in packs that have become too many or too empty; see ``PackTiers``.
@@ -231,14 +242,8 @@ private struct DatasetAdd {
                 }
             }
         }
-        let made = packs[root.packs.count...]
-        let new = try mover.finish()
-        packs += new
-        // Those made a moment ago and merged at once belong to nobody.
-        for (i, pack) in made.enumerated()
-        where merging.contains(root.packs.count + i) && !new.contains(pack) && !root.packs.contains(pack) {
-            Files.remove(dataset.store.path(of: pack.name.digest))
-        }
+        // The old ones stay: other states of this dataset, and others, may name them.
+        packs += try mover.finish()
     }
 
     private func write(_ writer: inout ManifestWriter) throws {

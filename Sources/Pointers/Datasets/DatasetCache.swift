@@ -106,7 +106,10 @@ final class DatasetCache: @unchecked Sendable {
             // One that is not to be trusted keeps its content for the question whose it is, but no stamp.
             let isRacy = clock.map { stamp.isRacy(at: $0) } ?? false
             let kept = isRacy && mode != .folder ? FileStamp.unknown : stamp
-            for word in [UInt64(bitPattern: kept.size), UInt64(bitPattern: kept.modified), UInt64(bitPattern: kept.changed), kept.inode] {
+            for word in [
+                UInt64(bitPattern: kept.size), UInt64(bitPattern: kept.modified), UInt64(bitPattern: kept.changed),
+                kept.inode,
+            ] {
                 withUnsafeBytes(of: word.littleEndian) { bytes.append(contentsOf: $0) }
             }
             name.append(to: &bytes)

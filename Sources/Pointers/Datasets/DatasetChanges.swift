@@ -12,13 +12,16 @@ public struct DatasetChanges: Sendable, Equatable {
 
     public var isEmpty: Bool { added.isEmpty && changed.isEmpty && removed.isEmpty }
 
-    /// What `new` has that `old` has not, and so on; nil stands for no dataset. Both manifests must be here.
+    /// Compares two states; nil stands for no dataset.
+    ///
+    /// Both manifests must be here (``Dataset/prepare(_:fetch:)``).
     public static func between(_ old: DatasetPointer?, _ new: DatasetPointer?, name: String, store: ContentStore) throws
         -> DatasetChanges
     {
         func reader(_ pointer: DatasetPointer?) throws -> ManifestReader {
             try ManifestReader(
-                pointer.map { try Dataset.root($0, name: name, store: store) } ?? ManifestRoot(), name: name, store: store)
+                pointer.map { try Dataset.root($0, name: name, store: store) } ?? ManifestRoot(), name: name,
+                store: store)
         }
         var changes = DatasetChanges()
         if old == new { return changes }
@@ -184,7 +187,9 @@ enum ContentNames {
     }
 
     /// In the order of `rows`; a file that goes on changing counts as changed.
-    static func of(_ rows: [Int], _ table: FileTable, _ dataset: Dataset, _ kind: DatasetPointer.Kind) throws -> [ContentName] {
+    static func of(_ rows: [Int], _ table: FileTable, _ dataset: Dataset, _ kind: DatasetPointer.Kind) throws
+        -> [ContentName]
+    {
         let results = Results(rows.count)
         let step = 64
         let turnstile = Turnstile()

@@ -16,30 +16,27 @@ extension Dataset {
     ///
     /// Files that are there already are not written again, so that an interrupted checkout is continued; files that the user has
     /// changed are left alone and named, unless `force`; files of an earlier state go when nobody has changed them, files that
-    /// were never in the dataset stay. Only packs that hold a wanted file are fetched.
+    /// were never in the dataset stay. Only packs that hold a wanted file are fetched. Files are copies whatever `data.link` says:
+    /// their content lies in packs, so there is no file that they could share or link to.
     public func checkOut(
-        force: Bool = false, link: DataSettings.Link = .reflink, fetch: ContentFetch,
+        force: Bool = false, fetch: ContentFetch,
         progress: @escaping @Sendable (_ done: Int64, _ total: Int64) -> Void = { _, _ in }
     ) async throws -> DatasetCheckedOut {
         guard let pointer = try pointer() else { throw FileFailure("read", pointerFile, .noSuchFileOrDirectory) }
         try await prepare(pointer, fetch: fetch)
-        var packs: [ContentID] = []
-        // What is missing is fetched without the lock, because that can take hours.
-        for _ in 0..<2 {
-            packs = try FileLock.with(lockFile) {
+        var missing: [ContentID] = []
+        for attempt in 0..<3 {
+            // What is missing is fetched without the lock, because that can take hours.
+            if attempt > 0 { try await fetch(missing) }
+            let result: DatasetCheckedOut? = try FileLock.with(lockFile) {
                 var plan = DatasetCheckout(self, pointer, force: force)
                 try plan.decide()
-                return plan.missing()
+                missing = plan.missing()
+                return missing.isEmpty ? try plan.carryOut(progress: progress) : nil
             }
-            if packs.isEmpty { break }
-            try await fetch(packs)
+            if let result { return result }
         }
-        return try FileLock.with(lockFile) {
-            var plan = DatasetCheckout(self, pointer, force: force)
-            try plan.decide()
-            if let missing = plan.missing().first { throw DatasetFailure.missing(path, missing.digest) }
-            return try plan.carryOut(link: link, progress: progress)
-        }
+        throw DatasetFailure.missing(path, missing[0].digest)
     }
 
     /// The contents of a dataset that are not here; of one whose root is not here, the root.
@@ -157,7 +154,8 @@ private struct DatasetCheckout {
 
     /// A file of the work tree that the manifest has too.
     private mutating func meet(
-        _ i: Int, _ w: Int, _ known: DatasetCache.Entry?, _ unsure: inout [(row: Int, wanted: Int?, known: ContentName?)]
+        _ i: Int, _ w: Int, _ known: DatasetCache.Entry?,
+        _ unsure: inout [(row: Int, wanted: Int?, known: ContentName?)]
     ) {
         let row = present.rows[i]
         if row.mode == .folder { return fates[w] = .keep }
@@ -225,16 +223,14 @@ private struct DatasetCheckout {
 
     // MARK: Doing
 
-    mutating func carryOut(
-        link: DataSettings.Link, progress: @escaping @Sendable (Int64, Int64) -> Void
-    ) throws -> DatasetCheckedOut {
+    mutating func carryOut(progress: @escaping @Sendable (Int64, Int64) -> Void) throws -> DatasetCheckedOut {
         var result = DatasetCheckedOut()
         if pointer.kind == .folder { try Files.makeDirectory(dataset.place) }
         try clean()
         result.removed = try remove()
         let todo = wanted.rows.indices.filter { fates[$0] == .write }
         let writer = DatasetFiles(
-            dataset, kind: pointer.kind, packs: root.packs, parts: parts, link: link, progress: progress)
+            dataset, kind: pointer.kind, packs: root.packs, parts: parts, progress: progress)
         try writer.write(todo, of: &wanted)
         result.written = todo.count
         result.bytes = todo.reduce(0) { $0 + (wanted.rows[$1].mode == .folder ? 0 : wanted.rows[$1].stamp.size) }

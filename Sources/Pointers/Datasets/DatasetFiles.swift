@@ -4,23 +4,23 @@ internal import SystemPackage
 
 /// Writes files of a dataset into the work tree on several threads: each under another name first, verified, then renamed.
 final class DatasetFiles: @unchecked Sendable {
-    // `done` is guarded by `gate`; all else does not change.
+    // Nothing in it changes.
+    /// In temporary names: what another process left must not be in the way.
+    private let token = UUIDv7().description
     private let dataset: Dataset
     private let kind: DatasetPointer.Kind
     private let packs: [Pack]
     private let parts: [[Slice]]
-    private let link: DataSettings.Link
     private let progress: @Sendable (Int64, Int64) -> Void
 
     init(
-        _ dataset: Dataset, kind: DatasetPointer.Kind, packs: [Pack], parts: [[Slice]], link: DataSettings.Link,
+        _ dataset: Dataset, kind: DatasetPointer.Kind, packs: [Pack], parts: [[Slice]],
         progress: @escaping @Sendable (Int64, Int64) -> Void
     ) {
         self.dataset = dataset
         self.kind = kind
         self.packs = packs
         self.parts = parts
-        self.link = link
         self.progress = progress
     }
 
@@ -28,7 +28,8 @@ final class DatasetFiles: @unchecked Sendable {
     func write(_ todo: [Int], of table: inout FileTable) throws {
         if todo.isEmpty { return }
         let total = todo.reduce(Int64(0)) { $0 + max(0, table.rows[$1].stamp.size) }
-        let step = 128
+        // Long steps: two threads that write into one folder wait for each other.
+        let step = max(64, min(2048, todo.count / (Workers.count * 4)))
         let turnstile = Turnstile()
         let paths = table.paths
         let top = kind == .folder ? dataset.place : dataset.place.removingLastComponent()
@@ -82,9 +83,11 @@ final class DatasetFiles: @unchecked Sendable {
             }
             let (folder, name) = try folders.folder(of: place, creating: true)
             count += 1
-            let temporary = TreeFolders.text(FolderScan.temporaryPrefix + Array("\(getpid())-\(worker)-\(count)".utf8)[...])
+            let temporary = TreeFolders.text(
+                FolderScan.temporaryPrefix + Array("\(files.token)-\(worker)-\(count)".utf8)[...])
             do {
-                let stamp = try row.mode == .link
+                let stamp =
+                    try row.mode == .link
                     ? makeLink(row, path, shown, folder, temporary, name)
                     : makeFile(row, shown, folder, temporary, name)
                 return stamp
@@ -98,7 +101,6 @@ final class DatasetFiles: @unchecked Sendable {
             _ row: FileTable.Row, _ shown: String, _ folder: FileHandle, _ temporary: [CChar], _ name: [CChar]
         ) throws -> FileStamp {
             let mode: mode_t = row.mode == .executable ? 0o777 : 0o666
-            unlinkat(folder.descriptor, temporary, 0)
             let descriptor = openat(
                 folder.descriptor, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
             guard descriptor >= 0 else { throw FileFailure("write", FilePath(shown), Errno(rawValue: errno)) }
@@ -125,9 +127,9 @@ final class DatasetFiles: @unchecked Sendable {
             for slice in slices(row) { try read(slice, shown) }
             guard ContentName(Digest.of(buffer)) == row.name else { throw damaged(row, shown) }
             if let problem = DatasetPath.problem(target: buffer, of: path) {
-                throw DatasetFailure(.corrupt, "the manifest of \(files.dataset.path): \(DatasetPath.display(path)) \(problem)")
+                throw DatasetFailure(
+                    .corrupt, "the manifest of \(files.dataset.path): \(DatasetPath.display(path)) \(problem)")
             }
-            unlinkat(folder.descriptor, temporary, 0)
             guard symlinkat(TreeFolders.text(buffer[...]), folder.descriptor, temporary) == 0 else {
                 throw FileFailure("write", FilePath(shown), Errno(rawValue: errno))
             }

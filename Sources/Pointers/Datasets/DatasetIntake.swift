@@ -24,11 +24,10 @@ final class DatasetIntake: @unchecked Sendable {
     private let place: FilePath
     private let name: String
     private let kind: DatasetPointer.Kind
-    private let progress: @Sendable (Int64) -> Void
 
     init(
         store: ContentStore, oldPacks: Int, parts: [[Slice]], place: FilePath, name: String,
-        kind: DatasetPointer.Kind, progress: @escaping @Sendable (Int64) -> Void
+        kind: DatasetPointer.Kind
     ) {
         writer = PackWriter(store: store)
         self.oldPacks = oldPacks
@@ -36,7 +35,6 @@ final class DatasetIntake: @unchecked Sendable {
         self.place = place
         self.kind = kind
         self.name = name
-        self.progress = progress
     }
 
     /// Says where a content of the manifest before lies.
@@ -45,7 +43,7 @@ final class DatasetIntake: @unchecked Sendable {
     func known(_ content: ContentName) -> (pack: Int32, offset: Int64)? { places[content] }
 
     /// Reads the files at these places of the table and says there what they are and where they lie.
-    func read(_ wanted: [Int], of table: inout FileTable) throws {
+    func read(_ wanted: [Int], of table: inout FileTable, progress: @escaping @Sendable (Int64) -> Void) throws {
         let tasks = Self.tasks(wanted, table)
         let paths = table.paths
         let turnstile = Turnstile()
@@ -58,7 +56,7 @@ final class DatasetIntake: @unchecked Sendable {
                     var buffer: [UInt8] = []
                     while let number = turnstile.take(below: tasks.count) {
                         let task = tasks[number].map { wanted[$0] }
-                        try read(task, rows, paths, &reader, &buffer, turnstile, number)
+                        try read(task, rows, paths, &reader, &buffer, turnstile, number, progress)
                     }
                 } catch {
                     turnstile.breakOff()
@@ -92,11 +90,12 @@ final class DatasetIntake: @unchecked Sendable {
 
     private func read(
         _ task: [Int], _ rows: UnsafeMutableBufferPointer<FileTable.Row>, _ paths: [UInt8],
-        _ reader: inout StableReader, _ buffer: inout [UInt8], _ turnstile: Turnstile, _ number: Int
+        _ reader: inout StableReader, _ buffer: inout [UInt8], _ turnstile: Turnstile, _ number: Int,
+        _ progress: (Int64) -> Void
     ) throws {
         func path(_ i: Int) -> [UInt8] { Array(paths[rows[i].pathStart..<rows[i].pathStart + Int(rows[i].pathLength)]) }
         if task.count == 1, rows[task[0]].stamp.size > Self.wholeSize {
-            return try turnstile.pass(number) { try cut(path(task[0]), &rows[task[0]], &reader) }
+            return try turnstile.pass(number) { try cut(path(task[0]), &rows[task[0]], &reader, progress) }
         }
         buffer.removeAll(keepingCapacity: true)
         var ranges: [Range<Int>] = []
@@ -136,7 +135,9 @@ final class DatasetIntake: @unchecked Sendable {
     }
 
     /// Cuts a large file into parts; the whole is hashed beside.
-    private func cut(_ path: [UInt8], _ row: inout FileTable.Row, _ reader: inout StableReader) throws {
+    private func cut(
+        _ path: [UInt8], _ row: inout FileTable.Row, _ reader: inout StableReader, _ progress: (Int64) -> Void
+    ) throws {
         let whole = WholeHash()
         var slices: [Slice] = []
         try reader.readPieces(

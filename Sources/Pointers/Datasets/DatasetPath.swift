@@ -97,7 +97,8 @@ enum DatasetPath {
             default: false
             }
         }
-        let kept = String.UnicodeScalarView(String(decoding: component, as: UTF8.self).unicodeScalars.filter { !ignored($0) })
+        let kept = String.UnicodeScalarView(
+            String(decoding: component, as: UTF8.self).unicodeScalars.filter { !ignored($0) })
         var name = String(kept).lowercased()[...]
         if let stream = name.firstIndex(of: ":") { name = name[..<stream] }
         while let last = name.last, last == "." || last == " " { name.removeLast() }

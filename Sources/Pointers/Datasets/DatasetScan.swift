@@ -47,13 +47,21 @@ public struct DatasetScan: Sendable {
             let header = try repository.header(entry.id), header.size <= DatasetPointer.maximumLength
         else { return nil }
         let bytes = try repository.blob(entry.id)
-        return DatasetPointer.isPointer(bytes) ? try DatasetPointer.parse(bytes, path: path) : nil
+        guard DatasetPointer.isPointer(bytes) else { return nil }
+        do { return try DatasetPointer.parse(bytes, path: path) } catch {
+            // One that history has broken must not stop every push; of one that is newer than this program all could be lost.
+            if error.kind == .corrupt { return nil }
+            throw error
+        }
     }
 
-    /// The datasets whose pointer files git knows in the index.
+    /// The datasets whose pointer files git knows in the index and that stand in the work tree.
     public func tracked() async throws -> [Dataset] {
         let text = try await repository.git("ls-files", "-z", "--", ":(top)*" + DatasetPointer.suffix)
-        return try text.split(separator: "\0").map { try Dataset(repository, path: String($0)) }
+        return try text.split(separator: "\0").map { try Dataset(repository, path: String($0)) }.filter { dataset in
+            // Somebody else's file may have such a name.
+            try Files.read(dataset.pointerFile).map { DatasetPointer.isPointer($0) } ?? false
+        }
     }
 }
 

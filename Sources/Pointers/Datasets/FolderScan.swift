@@ -101,7 +101,9 @@ final class FolderScan: @unchecked Sendable {
             let type = entry.pointee.d_type
             withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: UInt8.self, capacity: 256) { name in
-                    listing.names.append(contentsOf: UnsafeBufferPointer(start: name, count: strlen(UnsafeRawPointer(name).assumingMemoryBound(to: CChar.self))))
+                    listing.names.append(
+                        contentsOf: UnsafeBufferPointer(
+                            start: name, count: strlen(UnsafeRawPointer(name).assumingMemoryBound(to: CChar.self))))
                 }
             }
             let name = listing.names[start...]
@@ -218,6 +220,7 @@ final class FolderScan: @unchecked Sendable {
         if !folder.isEmpty, !name.isEmpty { table.paths.append(0x2f) }
         table.paths += name
         table.rows.append(
-            FileTable.Row(pathStart: start, pathLength: UInt16(clamping: table.paths.count - start), mode: mode, stamp: stamp))
+            FileTable.Row(
+                pathStart: start, pathLength: UInt16(clamping: table.paths.count - start), mode: mode, stamp: stamp))
     }
 }

@@ -157,13 +157,17 @@ struct PackFiles {
     init(store: ContentStore) { self.store = store }
 
     /// Fills `bytes` from a pack; `name` is what for, in messages.
-    mutating func read(_ pack: Pack, at offset: Int64, into bytes: UnsafeMutableRawBufferPointer, for name: String) throws {
+    mutating func read(_ pack: Pack, at offset: Int64, into bytes: UnsafeMutableRawBufferPointer, for name: String)
+        throws
+    {
         let file = try handle(pack, for: name)
         var done = 0
         while done < bytes.count, let base = bytes.baseAddress {
             let count = pread(file.descriptor, base + done, bytes.count - done, off_t(offset) + off_t(done))
             if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw FileFailure("read", store.path(of: pack.name.digest), Errno(rawValue: errno)) }
+            guard count >= 0 else {
+                throw FileFailure("read", store.path(of: pack.name.digest), Errno(rawValue: errno))
+            }
             guard count > 0 else { throw DatasetFailure.damaged(name, place: store.path(of: pack.name.digest).string) }
             done += count
         }

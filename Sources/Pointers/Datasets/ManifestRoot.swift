@@ -10,7 +10,9 @@ struct Pack: Hashable, Sendable {
     var content: ContentID { ContentID(name.digest, size: size) }
 }
 
-/// The root of a manifest: its packs, and where its parts lie. See ``DatasetPointer`` for the format.
+/// The root of a manifest: its packs, and where its parts lie.
+///
+/// See ``DatasetPointer`` for the format.
 struct ManifestRoot: Sendable {
     struct Part: Sendable {
         let name: ContentName

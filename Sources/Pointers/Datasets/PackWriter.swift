@@ -60,7 +60,7 @@ final class PackWriter: @unchecked Sendable {
         do {
             file = try FileDescriptor.open(
                 path, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec],
-                permissions: [.ownerReadWrite, .groupRead, .otherRead])
+                permissions: [.ownerReadWrite, .groupReadWrite, .otherReadWrite])
         } catch let errno as Errno { throw FileFailure("write", path, errno) }
         hasher = Digest.Hasher()
         size = 0

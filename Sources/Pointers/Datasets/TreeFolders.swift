@@ -61,7 +61,9 @@ struct StableReader {
     init(_ place: FilePath, name: String, kind: DatasetPointer.Kind) throws {
         folders = try TreeFolders(kind == .folder ? place : place.removingLastComponent())
         self.name = name
-        only = kind == .folder ? nil : place.lastComponent.map { $0.withPlatformString { text in Array(String(cString: text).utf8) } }
+        only =
+            kind == .folder
+            ? nil : place.lastComponent.map { $0.withPlatformString { text in Array(String(cString: text).utf8) } }
     }
 
     private func shown(_ path: [UInt8]) -> String { only == nil ? "\(name)/\(DatasetPath.display(path))" : name }
@@ -178,7 +180,9 @@ struct StableReader {
 }
 
 /// `read(2)`; named apart because `StableReader.read` hides it.
-func posixRead(_ descriptor: Int32, _ buffer: UnsafeMutableRawPointer?, _ count: Int) -> Int { read(descriptor, buffer, count) }
+func posixRead(_ descriptor: Int32, _ buffer: UnsafeMutableRawPointer?, _ count: Int) -> Int {
+    read(descriptor, buffer, count)
+}
 
 /// `open(2)`; named apart because methods of that name hide it.
 func posixOpen(_ path: UnsafePointer<CChar>, _ flags: Int32) -> Int32 { open(path, flags) }

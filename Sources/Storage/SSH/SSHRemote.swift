@@ -9,7 +9,7 @@ internal import Transport
 /// there after an interruption.
 public struct SSHRemote: ObjectRemote {
     private let sessions: SFTPSessions
-    private let folder: String
+    let folder: String
     private let made = MadeFolders()
     public let address: String
 
@@ -90,7 +90,7 @@ public struct SSHRemote: ObjectRemote {
         return "\(folder)/\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex)"
     }
 
-    private func run<T: Sendable>(_ body: @escaping @Sendable (SFTPSession) throws -> T) async throws -> T {
+    func run<T: Sendable>(_ body: @escaping @Sendable (SFTPSession) throws -> T) async throws -> T {
         do { return try await sessions.with(body) } catch let refusal as SFTPSession.Refusal { throw failure(refusal) }
     }
 
