@@ -83,7 +83,9 @@ private struct KeyedWeb: KeyedSource {
     let address: String
 
     init(_ url: String) throws {
-        guard NetworkAddress(url) != nil else { throw StorageFailure.unsupportedRemote(NetworkAddress.withoutSecrets(url)) }
+        guard NetworkAddress(url) != nil else {
+            throw StorageFailure.unsupportedRemote(NetworkAddress.withoutSecrets(url))
+        }
         base = url.hasSuffix("/") ? url : url + "/"
         address = NetworkAddress.withoutSecrets(url)
     }
