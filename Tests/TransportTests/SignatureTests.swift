@@ -30,7 +30,8 @@ struct SignatureTests {
         var token: String?
 
         func url(_ host: String) -> String {
-            let text = query.map { "\(NetworkAddress.encode($0.0))=\(NetworkAddress.encode($0.1))" }.joined(separator: "&")
+            let text = query.map { "\(NetworkAddress.encode($0.0))=\(NetworkAddress.encode($0.1))" }.joined(
+                separator: "&")
             return "https://\(host)\(NetworkAddress.encode(path, keep: "/"))" + (text.isEmpty ? "" : "?\(text)")
         }
     }

@@ -126,7 +126,8 @@ extension LFSSettings {
     }
 
     /// The values of `<section>.<url>.<key>` for the address, by git's rules for `http.<url>.*`; without one those of `<section>.<key>`.
-    func values(_ section: String, _ key: String, for address: NetworkAddress) -> (values: [String], isForAddress: Bool) {
+    func values(_ section: String, _ key: String, for address: NetworkAddress) -> (values: [String], isForAddress: Bool)
+    {
         var best: (score: (Int, Int, Int), values: [String])?
         let entries =
             names("\(section).", ".\(key)")

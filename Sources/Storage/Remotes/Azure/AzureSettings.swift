@@ -69,7 +69,9 @@ struct AzureSettings: Sendable {
     static func query(_ text: String) -> [(String, String)] {
         text.split { $0 == "&" || $0 == "?" }.map { pair in
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            return (NetworkAddress.decode(String(parts[0])), parts.count > 1 ? NetworkAddress.decode(String(parts[1])) : "")
+            return (
+                NetworkAddress.decode(String(parts[0])), parts.count > 1 ? NetworkAddress.decode(String(parts[1])) : ""
+            )
         }
     }
 }
