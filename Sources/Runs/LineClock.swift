@@ -5,7 +5,8 @@ internal import Synchronization
 /// The time at which a line of the notes counts.
 ///
 /// That is its own, unless it lies more than 24 h ahead of the notes commit that brought it: then that commit's, so that a
-/// wrong clock does not win for ever. Only lines that are ahead of the newest notes commit are looked into.
+/// wrong clock does not win for ever. Only lines that are ahead of our own clock too are looked into: a notes commit may have been
+/// given an old date (`GIT_COMMITTER_DATE`), and what is past does not win for ever.
 final class LineClock: Sendable {
     private static let tolerance: Int64 = 24 * 3600 * 1_000_000
     /// How many notes commits are looked at before the one that was reached stands for those behind it.
@@ -44,7 +45,7 @@ final class LineClock: Sendable {
 
     private func limit(_ commit: ObjectID) -> Int64 {
         let time = (try? notes.repository.commit(commit))?.committer.time.microseconds
-        return (time ?? .max - Self.tolerance) + Self.tolerance
+        return max(time ?? 0, Timestamp.now().microseconds) + Self.tolerance
     }
 
     /// For each line on an object the time of the notes commit that brought it.

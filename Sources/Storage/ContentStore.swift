@@ -138,7 +138,7 @@ extension ContentStore {
 extension ContentStore {
     /// Whether content is here, as ``contains(_:size:)``; what is here counts as new from now on, so that a prune that runs
     /// beside leaves it alone.
-    func keeps(_ digest: Digest, size: Int64) -> Bool {
+    public func keeps(_ digest: Digest, size: Int64) -> Bool {
         guard contains(digest, size: size) else { return false }
         _ = path(of: digest).withPlatformString { utimensat(AT_FDCWD, $0, nil, 0) }
         return contains(digest, size: size)
