@@ -131,7 +131,8 @@ extension OtherRepository {
             }
         }
         try Self.checkNesting(selection, seen)
-        try await markPointers(&selection, tree)
+        let absent = try await absentAfterFetch(selection.entries, tree)
+        try markPointers(&selection, absent: absent)
         return selection
     }
 
@@ -152,18 +153,24 @@ extension OtherRepository {
         return Set(list.split(separator: "\n").filter { $0.hasPrefix("?") }.map { String($0.dropFirst()) })
     }
 
-    private func markPointers(_ selection: inout OriginSelection, _ tree: ObjectID) async throws {
-        let files = selection.entries.indices.filter { [.file, .executable].contains(selection.entries[$0].mode) }
-        var absent = try await absent(below: tree)
-        if !bringsSmallBlobs {
-            try await fetch(selection.entries.map(\.id.hex).filter(absent.contains))
-            absent = []
-        }
-        // What is still absent is too large for a pointer.
-        for i in files where !absent.contains(selection.entries[i].id.hex) {
-            let name = selection.name(selection.entries[i])
-            selection.entries[i].pointer = try pointer(selection.entries[i].id, name)
-            selection.entries[i].dataset = try dataset(selection.entries[i].id, name)
+    /// The blobs that may be pointers and are still absent: they are too large for one.
+    private func absentAfterFetch(_ entries: [OriginEntry], _ tree: ObjectID) async throws -> Set<String> {
+        let absent = try await absent(below: tree)
+        if bringsSmallBlobs { return absent }
+        var wanted: [String] = []
+        for entry in entries where absent.contains(entry.id.hex) { wanted.append(entry.id.hex) }
+        try await fetch(wanted)
+        return []
+    }
+
+    // Not asynchronous: the optimiser of Swift 6.3.1 crashes on a loop like this in a function that is.
+    private func markPointers(_ selection: inout OriginSelection, absent: Set<String>) throws {
+        for i in selection.entries.indices {
+            let entry = selection.entries[i]
+            guard [.file, .executable].contains(entry.mode), !absent.contains(entry.id.hex) else { continue }
+            let name = selection.name(entry)
+            selection.entries[i].pointer = try pointer(entry.id, name)
+            selection.entries[i].dataset = try dataset(entry.id, name)
         }
     }
 
