@@ -62,10 +62,14 @@ public enum ChildProcess {
     ) async throws -> ProcessResult {
         var changes: [Environment.Key: String?] = [:]
         for (key, value) in environment { changes[Environment.Key(stringLiteral: key)] = value }
-        let executable: Executable = program.contains("/") ? .path(FilePath(program)) : .name(program)
+        // By its path: with a bare name each folder of the PATH that lacks it costs a fork.
+        let path = environment["PATH"] ?? nil
+        guard let file = program.contains("/") ? FilePath(program) : find(program, path: path) else {
+            throw ProcessFailure.notFound(program: program)
+        }
         do {
             let result = try await Subprocess.run(
-                executable, arguments: Arguments(arguments), environment: .inherit.updating(changes),
+                .path(file), arguments: Arguments(arguments), environment: .inherit.updating(changes),
                 workingDirectory: directory, input: .array(input), output: .bytes(limit: limit),
                 error: .string(limit: limit))
             return ProcessResult(

@@ -12,6 +12,7 @@ public final class Repository: Sendable {
     /// `git`, for what libgit2 does not know about shallow and partial clones; started when first needed.
     private let startedProgram: Mutex<ProgramBackend?>
     let recent = Mutex(RecentObjects())
+    private let knownToBePartial = Mutex<Bool?>(nil)
 
     /// The folder of this work tree's own files: `HEAD`, `index`.
     public var gitDirectory: FilePath { backend.place.gitDirectory }
@@ -57,9 +58,15 @@ public final class Repository: Sendable {
     }
 
     /// Whether a remote has promised the objects that are missing (`git clone --filter`).
+    ///
+    /// Looked at once: it is asked for with every object that is not here.
     func isPartial() throws -> Bool {
-        if try setting("extensions.partialClone") != nil { return true }
-        return try remotes().contains { try ["true", "1", "yes", "on"].contains(setting("remote.\($0).promisor")) }
+        if let known = knownToBePartial.withLock({ $0 }) { return known }
+        let isPartial =
+            try setting("extensions.partialClone") != nil
+            || remotes().contains { try ["true", "1", "yes", "on"].contains(setting("remote.\($0).promisor")) }
+        knownToBePartial.withLock { $0 = isPartial }
+        return isPartial
     }
 
     /// Whether history is cut off somewhere (`git clone --depth`).

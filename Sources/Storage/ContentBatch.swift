@@ -199,7 +199,8 @@ public final class ContentBatch: Sendable {
     ) throws -> ContentID {
         let hasher = HashingThread()
         var size: Int64 = 0
-        try create(target) { output in
+        try create(target) { file in
+            var output = DirectOutput(file)
             while true {
                 let buffer = hasher.next()
                 var count = 0
@@ -210,8 +211,7 @@ public final class ContentBatch: Sendable {
                 }
                 if count == 0 { return }
                 hasher.submit(count)
-                _ = try output.writeAll(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-                startWriting(output, from: size, count: count)
+                try output.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
                 size += Int64(count)
             }
         }
@@ -278,10 +278,6 @@ public final class ContentBatch: Sendable {
     ) throws {
         var folders: Set<FilePath> = []
         for (file, content) in items {
-            if store.keeps(content.digest, size: content.size) {
-                Files.remove(file)
-                continue
-            }
             let target = store.path(of: content.digest)
             let folder = target.removingLastComponent()
             if folders.insert(folder).inserted { try store.makeDirectory(folder) }
@@ -303,9 +299,6 @@ public final class ContentBatch: Sendable {
 private func posixLink(_ a: UnsafePointer<CChar>, _ b: UnsafePointer<CChar>) -> Int32 { link(a, b) }
 
 #if os(Linux)
-@_silgen_name("sync_file_range")
-private func syncFileRange(_ file: Int32, _ offset: Int64, _ count: Int64, _ flags: UInt32) -> Int32
-
 @_silgen_name("syncfs")
 private func syncfs(_ file: Int32) -> Int32
 #else
@@ -314,10 +307,3 @@ private func syncfs(_ file: Int32) -> Int32 {
     return 0
 }
 #endif
-
-/// Lets the disk begin, so that the flush at the end has little left to do.
-private func startWriting(_ file: FileDescriptor, from offset: Int64, count: Int) {
-    #if os(Linux)
-    _ = syncFileRange(file.rawValue, offset, Int64(count), 2)
-    #endif
-}

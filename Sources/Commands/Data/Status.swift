@@ -15,8 +15,9 @@ struct Status: AsyncParsableCommand {
 
     func run() async throws {
         let repository = try Repository.current()
+        async let both = DatasetCommand(repository).status()
         let items = try await DataStatus(repository).items()
-        let datasets = try await DatasetCommand(repository).status()
+        let datasets = try await both
         if json.isOn {
             for item in items {
                 print(

@@ -63,11 +63,19 @@ public struct DatasetScan: Sendable {
 
     /// The datasets whose pointer files git knows in the index and that stand in the work tree.
     public func tracked() async throws -> [Dataset] {
-        let text = try await repository.git("ls-files", "-z", "--", ":(top)*" + DatasetPointer.suffix)
-        return try text.split(separator: "\0").map { try Dataset(repository, path: String($0)) }.filter { dataset in
+        try await indexed().map { try Dataset(repository, path: $0) }.filter { dataset in
             // Somebody else's file may have such a name.
             try Files.read(dataset.pointerFile).map { DatasetPointer.isPointer($0) } ?? false
         }
+    }
+
+    private func indexed() async throws -> [String] {
+        guard let index = try IndexFile(repository) else {
+            let text = try await repository.git("ls-files", "-z", "--", ":(top)*" + DatasetPointer.suffix)
+            return text.split(separator: "\0").map { String($0) }
+        }
+        return index.entries.filter { $0.stage == 0 && Dataset.isPointerPath($0.path) }
+            .map { String(decoding: $0.path, as: UTF8.self) }
     }
 }
 

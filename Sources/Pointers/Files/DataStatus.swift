@@ -78,7 +78,9 @@ public struct DataStatus: Sendable {
             let fields = entry.split(separator: 0x20, maxSplits: entry.first == 0x75 ? 10 : entry.first == 0x31 ? 8 : 1)
             guard let path = fields.last.map({ Array($0) }), fields.count > 1 else { continue }
             func pointer(_ i: Int) throws -> Pointer? {
-                try ObjectID(String(decoding: fields[i], as: UTF8.self)).flatMap { try files.pointer($0) }
+                // All zeros: there is none.
+                if fields[i].allSatisfy({ $0 == 0x30 }) { return nil }
+                return try ObjectID(String(decoding: fields[i], as: UTF8.self)).flatMap { try files.pointer($0) }
             }
             switch entry.first {
             case 0x31 where fields.count == 9:

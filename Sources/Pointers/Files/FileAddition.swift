@@ -265,21 +265,29 @@ public struct FileAddition: Sendable {
             guard let before = FileStat(descriptor: handle.rawValue), before.isFile else {
                 throw StorageFailure.changing(file.string)
             }
+            // What may be a pointer itself is read once, and looked at first.
+            var bytes: [UInt8]?
             if before.size <= 4 * Int64(Pointer.maximumLength) {
-                let bytes = try Files.read(file) ?? []
+                guard let all = try whole(handle, file, size: Int(before.size)) else { continue }
                 let isPointer =
-                    bytes.isEmpty || (try? Pointer.parse(bytes, path: "")) != nil || Dataset.isPointer(bytes, at: path)
-                if Pointer.isConflict(bytes) {
+                    all.isEmpty || (try? Pointer.parse(all, path: "")) != nil || Dataset.isPointer(all, at: path)
+                if Pointer.isConflict(all) {
                     throw PointerFailure.conflict(path: String(decoding: path, as: UTF8.self))
                 }
-                if isPointer, bytes.count == before.size { return (bytes, nil, before) }
+                if isPointer { return (all, nil, before) }
+                bytes = all
             }
             let content: ContentID
             let isLinked = link.linksFiles && !before.isExecutable
             do {
                 content =
-                    isLinked
-                    ? try batch.link(handle, path: file) : try batch.take(handle, path: file, size: before.size)
+                    if isLinked {
+                        try batch.link(handle, path: file)
+                    } else if let bytes {
+                        try batch.take(bytes)
+                    } else {
+                        try batch.take(handle, path: file, size: before.size)
+                    }
             } catch StorageFailure.changing { continue }
             guard let after = FileStat(file), content.size == after.size else { continue }
             // Making it read-only and linking it change its ctime, and nothing else.
@@ -289,6 +297,22 @@ public struct FileAddition: Sendable {
             }
         }
         throw StorageFailure.changing(file.string)
+    }
+
+    /// The bytes of a small file; nil when it has another length by now.
+    private func whole(_ handle: FileDescriptor, _ path: FilePath, size: Int) throws -> [UInt8]? {
+        var count = 0
+        var bytes = [UInt8](repeating: 0, count: size + 1)
+        do {
+            while count < bytes.count {
+                let piece = try bytes.withUnsafeMutableBytes { try handle.read(into: .init(rebasing: $0[count...])) }
+                if piece == 0 { break }
+                count += piece
+            }
+        } catch let errno as Errno { throw FileFailure("read", path, errno) }
+        if count != size { return nil }
+        bytes.removeLast()
+        return bytes
     }
 
     // MARK: Writing
