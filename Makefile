@@ -39,9 +39,9 @@ $(VENV)/done: $(REQUIREMENTS)
 	@touch $@
 
 $(PEERS)/done:
-	@echo "Installing into $(PEERS): dvc mlflow"
+	@echo "Installing into $(PEERS): dvc mlflow oxen"
 	@python3 -m venv $(PEERS)
-	@$(PEERS)/bin/python3 -m pip install --quiet --disable-pip-version-check dvc==3.58.0 'pathspec<0.13' mlflow==3.17.2
+	@$(PEERS)/bin/python3 -m pip install --quiet --disable-pip-version-check dvc==3.58.0 'pathspec<0.13' mlflow==3.17.2 oxenai==0.65.1
 	@touch $@
 
 build: deps ## build the release binary: static, stripped
