@@ -16,9 +16,9 @@ public final class BackgroundProcess: Sendable {
 
     deinit { identity.signal(SIGKILL) }
 
-    /// Waits until the log holds a text, at most ten seconds, and returns the log.
+    /// Waits until the log holds a text, at most a minute, and returns the log.
     public func waitForLog(_ text: String) async throws -> String {
-        for _ in 0..<200 {
+        for _ in 0..<1200 {
             let log = try Files.readText(log) ?? ""
             if log.contains(text) { return log }
             guard identity.isRunning else { break }

@@ -6,6 +6,8 @@ from / in a container and from any folder:
 
     app/serve/server.py    this file
     app/model.json         {"name", "version", "revision", "path", "oid"}; path is relative to app/
+    app/profile.json       how the training data was distributed; its edges are those of the histograms in /metrics
+    app/warmup.json        a body for /invocations that is asked once before the server is ready
     app/deps               what `pip install --target` made of the requirements
     app/code               files of the team's own; serve_model.py there may define load(path) and predict(model, inputs)
 """
@@ -26,10 +28,12 @@ for folder in ("deps", "code"):
     if (APP / folder).is_dir():
         sys.path.insert(0, str(APP / folder))
 
+from loading import load
+from observing import Metrics, Sampler
+
 MAX_BODY = int(os.environ.get("MAX_REQUEST_BYTES", 64 << 20))
 MAX_CONCURRENT = int(os.environ.get("MAX_CONCURRENT", 64))
 DRAIN_SECONDS = float(os.environ.get("DRAIN_SECONDS", 10))
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 DTYPES = {
     "BOOL": "bool", "INT8": "int8", "INT16": "int16", "INT32": "int32", "INT64": "int64", "UINT8": "uint8",
     "UINT16": "uint16", "UINT32": "uint32", "UINT64": "uint64", "FP16": "float16", "FP32": "float32", "FP64": "float64",
@@ -48,102 +52,58 @@ class BadRequest(Exception):
 
 
 class Model:
-    """The loaded model and how to ask it."""
+    """The loaded model, what it is called, and how to ask it."""
 
-    def __init__(self, description):
+    def __init__(self, description, metrics):
         self.name = description["name"]
         self.version = str(description.get("version") or "")
         self.revision = description.get("revision") or ""
         path = (APP / description["path"]).resolve()
         if not path.exists():
-            raise SystemExit(f"server.py: the model file {path} is missing")
-        try:
-            from serve_model import load, predict  # the team's own
-            self.model, self._predict = load(str(path)), predict
-        except ModuleNotFoundError as error:
-            if error.name != "serve_model":
-                raise
-            self.model, self._predict = load_file(path), None
-        self.columns = [str(name) for name in getattr(self.model, "feature_names_in_", [])]
+            raise SystemExit(f"server.py: the model {path} is missing")
+        self.loaded = load(path)
+        self.columns = self.loaded.columns
+        self.metrics = metrics
+        self.sampler = Sampler()
+        self.is_observed = False
 
     def predict(self, rows, columns=None):
         """Predictions for rows (a 2-d array); columns names them where the client did."""
         import numpy
-        if self._predict:
-            return numpy.asarray(self._predict(self.model, rows))
-        if self.columns:
-            if columns:
-                missing = [name for name in self.columns if name not in columns]
-                if missing:
-                    raise BadRequest(f"the columns {', '.join(missing[:5])} are missing")
-                rows = rows[:, [columns.index(name) for name in self.columns]]
-            try:
-                import pandas
-                rows = pandas.DataFrame(rows, columns=self.columns)
-            except ImportError:
-                pass
+        if self.columns and columns:
+            missing = [name for name in self.columns if name not in columns]
+            if missing:
+                raise BadRequest(f"the columns {', '.join(missing[:5])} are missing")
+            rows = rows[:, [list(columns).index(name) for name in self.columns]]
         try:
-            return numpy.asarray(self.model.predict(rows))
+            result = numpy.asarray(self.loaded.predict(rows))
         except ValueError as error:
             raise BadRequest(str(error).splitlines()[0]) from error
+        names = self.columns or columns or []
+        if self.is_observed and rows.ndim == 2 and rows.dtype.kind in "fiub":
+            self.metrics.observe(names, rows, result)
+            self.sampler.take(names, rows, result)
+        return result
+
+    def warm_up(self):
+        """One prediction, which imports and allocates; a request of the team's own (app/warmup.json) where there is one."""
+        import numpy
+        request = read_json(APP / "warmup.json")
+        if request is not None:
+            invocations(self, json.dumps(request).encode(), {})
+        elif self.loaded.width:
+            self.predict(numpy.zeros((1, self.loaded.width)))
+        self.is_observed = True
 
 
-def load_file(path):
-    """Loads by the file's ending; a library that is missing ends the program with a sentence."""
+def read_json(path):
+    """The content of a JSON file; None where there is none."""
     try:
-        if path.suffix in (".joblib", ".jl"):
-            import joblib
-            return joblib.load(path)
-        if path.suffix in (".pkl", ".pickle"):
-            import pickle
-            with open(path, "rb") as file:
-                return pickle.load(file)
-    except ImportError as error:
-        raise SystemExit(f"server.py: loading {path.name} needs the package {error.name}: add it to the requirements")
-    except Exception as error:
-        raise SystemExit(f"server.py: {path} cannot be loaded: {type(error).__name__}: {error}")
-    raise SystemExit(f"server.py: no loader for {path.name}: add a serve_model.py with load(path) and predict(model, inputs)")
-
-
-# --- what happens, counted ---------------------------------------------------------------------------------------
-
-
-class Metrics:
-    """Counters and latencies by path and status."""
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.requests = {}
-        self.latency = {}
-        self.in_flight = 0
-
-    def count(self, path, status, seconds):
-        with self.lock:
-            self.requests[path, status] = self.requests.get((path, status), 0) + 1
-            buckets = self.latency.setdefault(path, [0] * len(BUCKETS) + [0, 0.0])
-            for i, bound in enumerate(BUCKETS):
-                buckets[i] += seconds <= bound
-            buckets[-2] += 1
-            buckets[-1] += seconds
-
-    def text(self, model):
-        def quote(value):
-            return str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        lines = ["# TYPE model_info gauge"]
-        lines.append(f'model_info{{name="{quote(model.name)}",version="{quote(model.version)}",revision="{quote(model.revision)}"}} 1')
-        with self.lock:
-            lines.append("# TYPE request_total counter")
-            lines += [f'request_total{{path="{p}",code="{s}"}} {n}' for (p, s), n in sorted(self.requests.items())]
-            lines.append("# TYPE request_in_flight gauge")
-            lines.append(f"request_in_flight {self.in_flight}")
-            lines.append("# TYPE request_duration_seconds histogram")
-            for path, buckets in sorted(self.latency.items()):
-                for bound, n in zip(BUCKETS, buckets):
-                    lines.append(f'request_duration_seconds_bucket{{path="{path}",le="{bound}"}} {n}')
-                lines.append(f'request_duration_seconds_bucket{{path="{path}",le="+Inf"}} {buckets[-2]}')
-                lines.append(f'request_duration_seconds_sum{{path="{path}"}} {buckets[-1]:.6f}')
-                lines.append(f'request_duration_seconds_count{{path="{path}"}} {buckets[-2]}')
-        return "\n".join(lines) + "\n"
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise SystemExit(f"server.py: {path} is not JSON: {error}")
 
 
 class State:
@@ -153,7 +113,7 @@ class State:
         self.model = None
         self.is_ready = False
         self.is_draining = False
-        self.metrics = Metrics()
+        self.metrics = Metrics(read_json(APP / "profile.json"))
         self.slots = threading.BoundedSemaphore(MAX_CONCURRENT)
         self.connections = 0
         self.changed = threading.Condition()
@@ -239,7 +199,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.model_path(path, ""):
             return "/v2/models", 200, {
                 "name": model.name, "versions": [model.version], "platform": "python",
-                "inputs": [{"name": "input", "datatype": "FP64", "shape": [-1, len(model.columns) or -1]}],
+                "inputs": [{"name": "input", "datatype": "FP64", "shape": [-1, model.loaded.width or -1]}],
                 "outputs": [{"name": "predict", "datatype": "FP64", "shape": [-1]}]}, {}
         raise BadRequest(f"no such path: {path}", 404)
 
@@ -427,15 +387,13 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
 
-    state.model = Model(json.loads((APP / "model.json").read_text()))
+    state.model = Model(read_json(APP / "model.json"), state.metrics)
     thread.start()
     if options.port_file:
         temporary = options.port_file + ".tmp"
         Path(temporary).write_text(str(server.server_port))
         os.replace(temporary, options.port_file)
-    if state.model.columns:  # warm-up: the first prediction imports and allocates
-        import numpy
-        state.model.predict(numpy.zeros((1, len(state.model.columns))))
+    state.model.warm_up()
     state.is_ready = True
     print(f"listening on http://{options.host}:{server.server_port}", flush=True)
     stop.wait()
