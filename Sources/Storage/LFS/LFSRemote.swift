@@ -50,6 +50,8 @@ public struct LFSRemote: ObjectRemote {
             case .actions(let actions) where actions["download"] != nil: present.insert(content)
             case .actions, .nothingToDo: break
             case .failed(let code, _) where direction == .download && (code == 404 || code == 410): break
+            case .failed(422, let message) where direction == .download && message.lowercased().contains("size"):
+                throw StorageFailure.wrongSize(content.digest, said: content.size, size: nil, place: address)
             case .failed(let code, let message): refused.append((content, code, message))
             case nil: refused.append((content, 0, "it says nothing of it"))
             }
@@ -125,6 +127,8 @@ public struct LFSRemote: ObjectRemote {
         case .actions(let actions): return actions
         case .failed(let code, _) where direction == .download && (code == 404 || code == 410):
             throw StorageFailure.missing(content.digest, remote: address)
+        case .failed(422, let message) where direction == .download && message.lowercased().contains("size"):
+            throw StorageFailure.wrongSize(content.digest, said: content.size, size: nil, place: address)
         case .failed(let code, let message): throw refusal(content, code, message, direction, others: 0)
         }
     }

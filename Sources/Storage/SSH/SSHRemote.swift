@@ -44,6 +44,11 @@ public struct SSHRemote: ObjectRemote {
         return Set(zip(contents, sizes).filter { $0.size == $1 }.map(\.0))
     }
 
+    public func size(of content: ContentID) async throws -> Int64? {
+        let path = path(content)
+        return try await run { session in try session.size(session.stat(path)) }
+    }
+
     public func upload(
         _ content: ContentID, from file: FilePath, progress: @escaping @Sendable (Int64) -> Void
     ) async throws {
