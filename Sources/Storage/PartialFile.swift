@@ -53,11 +53,4 @@ final class PartialFile: Sendable {
     func flush() throws {
         guard fsync(file.rawValue) == 0 else { throw FileFailure("flush", path, Errno(rawValue: errno)) }
     }
-
-    /// Flushes all that was written to the same file system; false where that cannot be done.
-    func flushFileSystem() -> Bool {
-        // Linux only, and not in the C library that Swift sees.
-        guard let symbol = dlsym(nil, "syncfs") else { return false }
-        return unsafeBitCast(symbol, to: (@convention(c) (Int32) -> Int32).self)(file.rawValue) == 0
-    }
 }

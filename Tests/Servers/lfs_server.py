@@ -256,8 +256,11 @@ class Handler(BaseHTTPRequestHandler):
         elif not re.fullmatch("[0-9a-f]{64}", oid) or size < 0:
             answer["error"] = {"code": 422, "message": "no such name of content"}
         elif operation == "download":
-            if self.size(oid) != size:
+            there = self.size(oid)
+            if there is None:
                 answer["error"] = {"code": 404, "message": "Object does not exist"}
+            elif there != size:  # as Gitea and giftless have it
+                answer["error"] = {"code": 422, "message": f"Object {oid} is not {size} bytes"}
             else:
                 answer["authenticated"] = True
                 answer["actions"] = {"download": self.action(f"/objects/{oid}")}
