@@ -144,11 +144,11 @@ extension SFTPSession {
         }
     }
 
-    /// Over what is there, where the server can.
+    /// Refused where `new` is there already.
+    ///
+    /// OpenSSH's `posix-rename` would go over it, and with it over what another that sends the same has just completed.
     func rename(_ old: String, to new: String) -> UInt32 {
-        let isPOSIX = extensions.contains("posix-rename@openssh.com")
-        return request(isPOSIX ? SFTPKind.extended : SFTPKind.rename) {
-            if isPOSIX { $0.put("posix-rename@openssh.com") }
+        request(SFTPKind.rename) {
             $0.put(old)
             $0.put(new)
         }

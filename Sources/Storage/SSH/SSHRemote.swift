@@ -62,15 +62,30 @@ public struct SSHRemote: ObjectRemote {
                 made.forget()  // somebody may have removed a folder that was there
                 throw refusal
             }
+            try place(part, at: target, size: content.size, session)
+        }
+    }
+
+    /// Puts a complete part in its place.
+    ///
+    /// Many may send the same: all write the same bytes to one part, the first to be done renames it. Whoever is later finds the
+    /// target complete, and must not rename: the part may be one that a third has just begun.
+    private func place(_ part: String, at target: String, size: Int64, _ session: SFTPSession) throws {
+        for isLast in [false, true] {
             let renamed = session.rename(part, to: target)
-            let size = session.stat(target)
+            let found = session.stat(target)
             let refusal = Result { try session.done(renamed) }
-            // Somebody else may have been quicker with the same content.
-            guard try session.size(size) == content.size else {
+            let there = try session.size(found)
+            guard there != size else {
+                if case .failure = refusal { _ = try? session.done(session.remove(part)) }
+                return
+            }
+            guard !isLast, there != nil else {
                 try refusal.get()
                 throw SFTPSession.Refusal(code: 4, message: "the file there has another size")
             }
-            if case .failure = refusal { _ = try? session.done(session.remove(part)) }
+            // Damaged, or left by a program that writes in place.
+            _ = try? session.done(session.remove(target))
         }
     }
 
