@@ -22,9 +22,8 @@ extension ObjectRemote {
     ) async throws {
         do {
             try await download(content, to: file, progress: progress)
-        } catch let failure as RemoteFailure where [.otherLength, .refused].contains(failure.reason) {
+        } catch let failure as RemoteFailure where failure.reason == .otherLength {
             if let wrong = await wrongSize(content) { throw wrong }
-            guard failure.reason == .otherLength else { throw failure }
             throw StorageFailure.wrongSize(content.digest, said: content.size, size: nil, place: address)
         }
     }

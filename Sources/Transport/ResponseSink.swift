@@ -72,9 +72,13 @@ struct ResponseSink {
     }
 
     private static func otherLength(_ found: Int64, _ wanted: Int64, _ headers: [String: String]) -> Problem {
-        headers["content-type"]?.hasPrefix("text/html") == true
-            ? .unacceptable("the answer is a web page, not the content: a proxy's or a login page")
-            : .otherLength("the answer has \(found) bytes instead of \(wanted)")
+        if headers["content-type"]?.hasPrefix("text/html") == true {
+            return .unacceptable("the answer is a web page, not the content: a proxy's or a login page")
+        }
+        if let encoding = headers["content-encoding"], encoding != "identity" {
+            return .unacceptable("the answer is not the content itself, but packed with \(encoding.prefix(20))")
+        }
+        return .otherLength("the answer has \(found) bytes instead of \(wanted)")
     }
 
     private static func firstByte(_ header: String?) -> Int64? {

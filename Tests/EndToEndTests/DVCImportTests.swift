@@ -273,11 +273,10 @@ struct DVCImportTests {
 
     /// The MD5s of what was downloaded from a server, sorted.
     private func downloads(_ server: BackgroundProcess) throws -> [String] {
-        (try Files.readText(server.log) ?? "").split(separator: "\n").filter { $0.contains("GET /") }.compactMap {
-            line in
-            guard let mark = line.firstRange(of: "files/md5/") else { return nil }
+        (try Files.readText(server.log) ?? "").split(separator: "\n").compactMap { line -> String? in
+            guard line.contains("GET /"), let mark = line.firstRange(of: "files/md5/") else { return nil }
             let rest = line[mark.upperBound...].prefix { $0 != " " && $0 != "?" }
-            return rest.replacing("/", with: "")
+            return String(rest.filter { $0 != "/" })
         }.sorted()
     }
 
@@ -294,7 +293,7 @@ struct DVCImportTests {
         let seen = try await project.ml("import-dvc")
         #expect(seen.output.hasPrefix("big.bin: 4 B, from DVC's remote\n"), "\(seen)")
         let text = try await project.sh(
-            "cat big.bin data/a.txt out/m.bin; git commit -qm taken; git ml fsck; git status --short")
+            "cat big.bin data/a.txt out/m.bin; git commit -qm taken; git ml fsck; git status --short data big.bin out")
         #expect(text == "big\nhello\nbig\nmodel\nAll pointers and content are right.\n")
     }
 

@@ -47,12 +47,12 @@ struct DatasetFaultsTests {
             "for i in $(seq 31 60); do head -c 100000 /dev/urandom > d/$i; done; cp d.dataset ../before")
         let seen = try await mounted(
             """
-            mkdir ../small; \(Self.full) ../small; cp -r .git/ml/objects/. ../small/ 2>/dev/null; rm -rf ../small/*
+            mkdir ../small; mount -t tmpfs -o size=5m none ../small; cp -r .git/ml/objects/. ../small/
             mount --bind ../small .git/ml/objects
-            root=$(sed -n 's/^manifest sha256://p' d.dataset)
-            git ml add --dataset d; echo "status $?"; find .git/ml/objects -type f
+            git ml add --dataset d; echo "status $?"
+            find .git/ml/objects/incoming -type f; \(Self.whole)
             """, project)
-        #expect(seen.contains("no space left on device") && seen.contains("status 1\n"), "\(seen)")
+        #expect(seen.contains("no space left on device"), "\(seen)")
         #expect(seen.hasSuffix("status 1\n"), "nothing partial stays: \(seen)")
         let after = try await project.sh(
             "cmp d.dataset ../before; \(Self.whole); git ml add --dataset d; git status --short")
@@ -87,7 +87,7 @@ struct DatasetFaultsTests {
             git ml pull; echo "status $?"
             \(Self.whole)
             find . -path ./.git -prune -o -name '.tmp-git-ml*' -print
-            ls d 2>/dev/null
+            ls d 2>/dev/null || true
             """, project, in: "clone")
         #expect(seen.contains("no space left on device") && seen.hasSuffix("status 1\n"), "\(seen)")
         let after = try await project.sh("git ml pull; diff -r d ../kept; \(Self.whole)", in: "clone")
@@ -115,7 +115,7 @@ struct DatasetFaultsTests {
         let pull = try await mounted(
             """
             mount --bind .git/ml/objects .git/ml/objects; mount -o remount,bind,ro .git/ml/objects
-            git ml pull; echo "pull $?"; ls d 2>/dev/null
+            git ml pull; echo "pull $?"; ls d 2>/dev/null || true
             """, project, in: "clone")
         #expect(pull.lowercased().contains("read-only file system") && pull.hasSuffix("pull 1\n"), "\(pull)")
     }

@@ -3,11 +3,10 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Two users of one machine with one store and one remote, each with an own clone and a umask that gives nothing to others.
-@Suite(.enabled(if: SharedStoreTests.canBeOthers, "needs root and setpriv, to be two other users"))
-struct SharedStoreTests {
-    static let canBeOthers = getuid() == 0 && ChildProcess.find("setpriv") != nil
+private let canBeOthers = getuid() == 0 && ChildProcess.find("setpriv") != nil
 
+/// Two users of one machine with one store and one remote, each with an own clone and a umask that gives nothing to others.
+@Suite(.enabled(if: canBeOthers, "needs root and setpriv, to be two other users")) struct SharedStoreTests {
     private let project: Project
 
     init() async throws {

@@ -164,7 +164,7 @@ public struct LFSRemote: ObjectRemote {
 
     /// Whether a server says that it has the content in another size; Gitea and giftless do, each in its own words.
     private static func isOfSize(_ code: Int, _ message: String) -> Bool {
-        code == 422 && ["size", "bytes"].contains { message.lowercased().contains($0) }
+        code == 422 && ["size", "bytes", "validate"].contains { message.lowercased().contains($0) }
     }
 
     private func failure(_ answer: HTTPResponse, _ action: LFSAction, _ content: ContentID) -> RemoteFailure {

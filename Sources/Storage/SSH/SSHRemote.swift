@@ -119,7 +119,8 @@ public struct SSHRemote: ObjectRemote {
             refusal.code]
         let detail = words.map { "\($0) (\(refusal.message))" } ?? refusal.message
         return RemoteFailure(
-            refusal.code == 3 ? .forbidden : .refused, address: address, detail: detail,
+            refusal.code == 3 ? .forbidden : refusal.code == 1 ? .otherLength : .refused, address: address,
+            detail: detail,
             hints: refusal.code == 4 ? ["the disk there may be full: `df -h`"] : [])
     }
 
