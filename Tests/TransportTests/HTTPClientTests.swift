@@ -185,12 +185,16 @@ struct HTTPClientTests {
         #expect(try Files.read(file) == Self.content)
     }
 
-    @Test(arguments: ["/other-part", "/long", "/login"])
-    func `an answer that cannot be the rest of the file is refused`(path: String) async throws {
+    @Test(arguments: [
+        ("/other-part", TransportFailure.Cause.unacceptable), ("/long", .otherLength), ("/login", .unacceptable),
+    ])
+    func `an answer that cannot be the rest of the file is refused`(path: String, cause: TransportFailure.Cause)
+        async throws
+    {
         let file = folder.path.appending("part")
         try Files.replace(file, with: Self.content[..<100])
         let failure = await #expect(throws: TransportFailure.self) { try await fetch(path, to: file) }
-        #expect(failure?.what == .unacceptable)
+        #expect(failure?.what == cause)
     }
 
     @Test func `a refusal is not written into the file`() async throws {
