@@ -186,19 +186,16 @@ struct LFSBench {
         try await bench.makeOurs()
         let project = bench.project
         try await project.sh("for i in $(seq 300); do echo $i > f$i.bin; done; git add -A; git commit -q -m many")
-        // Each request waits a little, so that the kill comes in the middle.
-        try bench.server.misbehave(#"{"slow":{"times":-1,"seconds":0.05}}"#)
+        // The server waits in the middle for the kill.
+        try bench.server.misbehave(#"{"upload-hold":{"times":-1,"after":40}}"#)
         let before = try bench.server.count("PUT", "")
         let first = try await bench.head()
         try await project.sh(
             """
             setsid git push -q origin main & push=$!
-            for i in $(seq 200); do
-              [ $(find ../root/r.git/lfs/objects -type f | wc -l) -lt 40 ] || break
-              sleep 0.05
-            done
+            while [ $(find ../root/r.git/lfs/objects -type f | wc -l) -lt 40 ]; do kill -0 $push; sleep 0.05; done
             /bin/kill -9 -- -$push
-            sleep 1
+            wait $push || true
             """)
         let refs = try await bench.head()
         try bench.server.misbehave("{}")
