@@ -62,6 +62,7 @@ struct HTTPClientTests {
                 digest = hashlib.sha256(body).hexdigest()
                 self.answer(201, f"{len(body)} {self.headers.get('X-Key', '')} {digest}".encode())
             do_POST = do_PUT
+        http.server.ThreadingHTTPServer.request_queue_size = 128  # of 5 a busy machine refuses some
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         print("port", server.server_port, "ready", flush=True)
         server.serve_forever()
