@@ -247,13 +247,14 @@ public enum Files {
                 let ficlone: UInt = 0x4004_9409
                 if ioctl(target.rawValue, ficlone, source.rawValue) == 0 { return }
                 #endif
-                var piece = [UInt8](repeating: 0, count: 1 << 20)
+                let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
+                defer { piece.deallocate() }
                 while true {
-                    let count = try check("read", from) {
-                        try piece.withUnsafeMutableBytes { try source.read(into: $0) }
-                    }
+                    let count = try check("read", from) { try source.read(into: piece) }
                     if count == 0 { return }
-                    try check("write", to) { _ = try target.writeAll(piece[..<count]) }
+                    try check("write", to) {
+                        _ = try target.writeAll(UnsafeRawBufferPointer(rebasing: piece[..<count]))
+                    }
                 }
             }
         }
@@ -264,6 +265,16 @@ public enum Files {
         guard let handle = try? FileDescriptor.open(directory.isEmpty ? "." : directory, .readOnly) else { return }
         fsync(handle.rawValue)
         try? handle.close()
+    }
+
+    /// Flushes all that was written to the file system of a file; false where that cannot be done.
+    public static func flushFileSystem(of path: FilePath) -> Bool {
+        // Linux only, and not in the C library that Swift sees.
+        guard let symbol = dlsym(nil, "syncfs"), let file = try? FileDescriptor.open(path, .readOnly) else {
+            return false
+        }
+        defer { try? file.close() }
+        return unsafeBitCast(symbol, to: (@convention(c) (Int32) -> Int32).self)(file.rawValue) == 0
     }
 
     // MARK: Plumbing

@@ -27,7 +27,7 @@ enum DataAddress {
     private static func objectRemote(_ context: LFSContext, _ endpoint: LFSEndpoint?) throws -> any ObjectRemote {
         switch endpoint {
         case .server: try patient(LFSRemote(context))
-        case .local(let folder): try patient(DirectoryRemote(Repository(folder).contentStore.root))
+        case .local(let folder): try patient(DirectoryRemote(Repository(folder).contentStore))
         case nil: throw StorageFailure.unsupportedRemote(context.remote)
         }
     }

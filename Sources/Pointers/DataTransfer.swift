@@ -88,11 +88,16 @@ public struct DataTransfer: Sendable {
 extension Repository {
     /// The folder of content that pointers in git name, shared with git-lfs (`lfs.storage`, relative to the git folder).
     ///
-    /// With `core.sharedRepository` what is added is the group's too.
+    /// With `core.sharedRepository`, or in a folder that is the group's, what is added is the group's too.
     public var contentStore: ContentStore {
         let storage = (try? setting("lfs.storage")).flatMap { $0.isEmpty ? nil : FilePath($0) } ?? "lfs"
+        let inherited = ContentStore.inheriting(commonDirectory.pushing(storage).appending("objects"))
+        return ContentStore(inherited.root, isShared: inherited.isShared || isSharedByGroup)
+    }
+
+    /// Whether `core.sharedRepository` gives what is added to the group too.
+    var isSharedByGroup: Bool {
         let shared = (try? setting("core.sharedRepository"))?.lowercased() ?? "false"
-        let isShared = !["false", "umask", "0", "no", "off"].contains(shared)
-        return ContentStore(commonDirectory.pushing(storage).appending("objects"), isShared: isShared)
+        return !["false", "umask", "0", "no", "off"].contains(shared)
     }
 }

@@ -8,13 +8,19 @@ public struct LocalObjects: Sendable {
     public let store: ContentStore
 
     /// `mlDirectory` is `<common>/ml`.
-    public init(mlDirectory: FilePath) { store = ContentStore(mlDirectory.appending("objects")) }
+    public init(mlDirectory: FilePath) { store = .inheriting(mlDirectory.appending("objects")) }
+
+    /// Those of a repository, which are the group's where `core.sharedRepository` says so.
+    init(_ repository: Repository) {
+        let inherited = LocalObjects(mlDirectory: repository.mlDirectory).store
+        store = ContentStore(inherited.root, isShared: inherited.isShared || repository.isSharedByGroup)
+    }
 
     /// Stores bytes here, durably; the next push sends and lists them.
     public func keep(_ bytes: [UInt8]) throws -> Digest {
         let digest = Digest.of(bytes)
         if store.contains(digest, size: Int64(bytes.count)) { return digest }
-        try Files.replace(pending.appending(digest.hex), with: [])
+        try mark(digest)
         return try store.insert(bytes)
     }
 
@@ -23,10 +29,13 @@ public struct LocalObjects: Sendable {
         // The mark must stand before the content does, and the digest is known only afterwards: hash first.
         let content = try Digest.of(file: file)
         if store.contains(content.digest, size: content.size) { return content }
-        try Files.replace(pending.appending(content.digest.hex), with: [])
+        try mark(content.digest)
         try store.insert(copyOf: file, as: content.digest, size: content.size)
         return content
     }
+
+    /// Says that a content is still to be pushed.
+    func mark(_ digest: Digest) throws { try Files.replace(store.folder("pending").appending(digest.hex), with: []) }
 
     /// Where an empty file named by its oid stands for each content that has not been pushed yet.
     public var pending: FilePath { store.root.appending("pending") }
@@ -45,7 +54,7 @@ public struct KeptObjects: Sendable {
 
     public init(_ repository: Repository) {
         self.repository = repository
-        local = LocalObjects(mlDirectory: repository.mlDirectory)
+        local = LocalObjects(repository)
     }
 
     /// Stores bytes here and at the remote, and lists them; the same bytes again change nothing.
@@ -98,7 +107,7 @@ extension KeptObjects {
 
     /// Brings one content from somebody else's remote; the next push sends it to ours.
     public func take(_ content: ContentID, from remote: any ObjectRemote) async throws {
-        try Files.replace(local.pending.appending(content.digest.hex), with: [])
+        try local.mark(content.digest)
         try await Transfer(remote, store: store).download([content])
     }
 

@@ -7,39 +7,18 @@ public struct PointerScan: Sendable {
 
     public init(_ repository: Repository) { self.repository = repository }
 
+    private var scan: TreeScan<Pointer> { TreeScan(repository: repository, read: pointer) }
+
     /// The pointers in a commit's tree, by path.
     ///
     /// A blob that starts like a pointer and is malformed is left out.
     public func pointers(in commit: ObjectID) throws -> [(path: String, pointer: Pointer)] {
-        var found: [(String, Pointer)] = []
-        try repository.walk(commit) { path, entry in
-            if let pointer = try pointer(entry, path: path) { found.append((path, pointer)) }
-        }
-        return found
+        try scan.found(in: commit).map { ($0.path, $0.found) }
     }
 
     /// The pointers in all commits that are reachable from `new` and not from `old`, each content once with one path.
     public func pointers(new: [ObjectID], old: [ObjectID]) throws -> [Pointer: String] {
-        var found: [Pointer: String] = [:]
-        var seen: Set<ObjectID> = []
-        try repository.history(from: new, hiding: old) { commit in
-            try collect(repository.commit(commit).tree, below: "", &found, &seen)
-            return true
-        }
-        return found
-    }
-
-    private func collect(
-        _ tree: ObjectID, below: String, _ found: inout [Pointer: String], _ seen: inout Set<ObjectID>
-    ) throws {
-        guard seen.insert(tree).inserted else { return }
-        for entry in try repository.tree(tree).entries {
-            if entry.mode == .directory {
-                try collect(entry.id, below: below + entry.name + "/", &found, &seen)
-            } else if seen.insert(entry.id).inserted, let pointer = try pointer(entry, path: below + entry.name) {
-                found[pointer] = below + entry.name
-            }
-        }
+        try scan.found(new: new, old: old)
     }
 
     private func pointer(_ entry: TreeEntry, path: String) throws -> Pointer? {

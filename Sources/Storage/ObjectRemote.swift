@@ -41,6 +41,9 @@ public protocol ObjectRemote: Sendable {
     ///
     /// Batched: one listing or a few calls, never one call an object when there are many.
     func present(_ contents: [ContentID], for direction: TransferDirection) async throws -> Set<ContentID>
+    /// How many bytes lie there under the content's digest, whatever its size should be; nil when there are none, and where the
+    /// remote cannot tell.
+    func size(of content: ContentID) async throws -> Int64?
     /// Says what is going to be brought next, so that a remote that is asked in batches can ask for many at once.
     ///
     /// Nothing is asked or waited for here.
@@ -58,6 +61,7 @@ public protocol ObjectRemote: Sendable {
 extension ObjectRemote {
     public var width: Int { 8 }
     public func announce(_ contents: [ContentID]) {}
+    public func size(of content: ContentID) async throws -> Int64? { nil }
     public var verifiesUploads: Bool { false }
     public var localStore: ContentStore? { nil }
 }

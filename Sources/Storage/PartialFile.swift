@@ -15,9 +15,9 @@ final class PartialFile: Sendable {
 
     deinit { try? file.close() }
 
-    /// Opens it or makes it; nil while another has it.
-    static func ifFree(_ path: FilePath) throws -> PartialFile? {
-        try Files.makeDirectory(path.removingLastComponent())
+    /// Opens that of a content or makes it; nil while another has it.
+    static func ifFree(_ name: String, in store: ContentStore) throws -> PartialFile? {
+        let path = try store.folder("incoming").appending(name)
         let file: FileDescriptor
         do {
             file = try FileDescriptor.open(
@@ -26,6 +26,8 @@ final class PartialFile: Sendable {
         } catch let errno as Errno {
             throw FileFailure("write", path, errno)
         }
+        // Another user goes on with what one has left.
+        store.share(path, 0o060)
         let part = PartialFile(path, file)
         // The one who had it may have put it in place or thrown it away between our opening and our locking.
         guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0, part.stands else { return nil }
@@ -50,12 +52,5 @@ final class PartialFile: Sendable {
 
     func flush() throws {
         guard fsync(file.rawValue) == 0 else { throw FileFailure("flush", path, Errno(rawValue: errno)) }
-    }
-
-    /// Flushes all that was written to the same file system; false where that cannot be done.
-    func flushFileSystem() -> Bool {
-        // Linux only, and not in the C library that Swift sees.
-        guard let symbol = dlsym(nil, "syncfs") else { return false }
-        return unsafeBitCast(symbol, to: (@convention(c) (Int32) -> Int32).self)(file.rawValue) == 0
     }
 }

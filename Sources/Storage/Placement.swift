@@ -27,7 +27,7 @@ final class Placement: Sendable {
             return waiting
         }
         guard let first = parts.first else { return }
-        if parts.count < 4 || !first.part.flushFileSystem() {
+        if parts.count < 4 || !Files.flushFileSystem(of: first.part.path) {
             for part in parts { try part.part.flush() }
         }
         for (part, target) in parts {

@@ -25,23 +25,28 @@ public struct RateLimitedRemote: ObjectRemote {
         try await base.present(contents, for: direction)
     }
 
+    public func size(of content: ContentID) async throws -> Int64? {
+        try await base.size(of: content)
+    }
+
     public func upload(
         _ content: ContentID, from file: FilePath, progress: @escaping @Sendable (Int64) -> Void
     ) async throws {
-        try await RateLimit.$current.withValue(limit) {
-            try await base.upload(content, from: file) { count in
-                limit.pass(count)
-                progress(count)
-            }
-        }
-        try await limit.settle()
+        try await limited(progress) { try await base.upload(content, from: file, progress: $0) }
     }
 
     public func download(
         _ content: ContentID, to file: FilePath, progress: @escaping @Sendable (Int64) -> Void
     ) async throws {
+        try await limited(progress) { try await base.download(content, to: file, progress: $0) }
+    }
+
+    private func limited(
+        _ progress: @escaping @Sendable (Int64) -> Void,
+        _ move: (@escaping @Sendable (Int64) -> Void) async throws -> Void
+    ) async throws {
         try await RateLimit.$current.withValue(limit) {
-            try await base.download(content, to: file) { count in
+            try await move { count in
                 limit.pass(count)
                 progress(count)
             }

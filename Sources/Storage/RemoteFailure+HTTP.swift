@@ -24,6 +24,7 @@ extension RemoteFailure {
             case .broken: .interrupted
             case .untrusted: .refused
             case .unacceptable: .unexpectedAnswer
+            case .otherLength: .otherLength
             case .local: .refused
             }
         self.init(reason, address: address, detail: Self.oneLine(failure.reason), hints: failure.hints)
@@ -52,7 +53,7 @@ extension RemoteFailure {
         case .tooLarge: "the server takes nothing that large (\(status))"
         case .busy: "the server asks to come back later (\(status))"
         case .outOfOrder: "the server is out of order (\(status))"
-        case .unexpectedAnswer, .refused, .unreachable, .interrupted: "the server answered \(status)"
+        case .unexpectedAnswer, .otherLength, .refused, .unreachable, .interrupted: "the server answered \(status)"
         }
     }
 

@@ -22,8 +22,10 @@ public struct RemoteFailure: Failure, Equatable {
         case busy
         /// It is out of order: 5xx.
         case outOfOrder
-        /// It answered something that cannot be meant: a web page, another length, an unreadable listing.
+        /// It answered something that cannot be meant: a web page, an unreadable listing.
         case unexpectedAnswer
+        /// What it has is longer or shorter than what was asked for.
+        case otherLength
         /// Any other status.
         case refused
     }

@@ -28,6 +28,10 @@ public struct RetryingRemote: ObjectRemote {
         try await retry.run { _ in try await base.present(contents, for: direction) }
     }
 
+    public func size(of content: ContentID) async throws -> Int64? {
+        try await retry.run { _ in try await base.size(of: content) }
+    }
+
     public func upload(
         _ content: ContentID, from file: FilePath, progress: @escaping @Sendable (Int64) -> Void
     ) async throws {

@@ -25,6 +25,8 @@ public struct SplitRemote: ObjectRemote {
         try await (direction == .upload ? uploads : downloads).present(contents, for: direction)
     }
 
+    public func size(of content: ContentID) async throws -> Int64? { try await downloads.size(of: content) }
+
     public func upload(
         _ content: ContentID, from file: FilePath, progress: @escaping @Sendable (Int64) -> Void
     ) async throws {

@@ -70,15 +70,20 @@ struct StoreCopy {
         try batch.place(isDurable: isDurable)
     }
 
+    private func failure(_ content: ContentID) -> StorageFailure {
+        let place = direction == .upload ? source.root.string : address
+        guard let size = Files.status(source.path(of: content.digest))?.size else {
+            return .missing(content.digest, remote: place)
+        }
+        return .wrongSize(content.digest, said: content.size, size: size, place: place)
+    }
+
     private func copy(
         _ contents: ArraySlice<ContentID>, into batch: ContentBatch, _ progress: (Int64) -> Void
     ) throws {
         for content in contents {
             try Task.checkCancellation()
-            guard source.contains(content.digest, size: content.size) else {
-                throw StorageFailure.missing(
-                    content.digest, remote: direction == .upload ? source.root.string : address)
-            }
+            guard source.contains(content.digest, size: content.size) else { throw failure(content) }
             do { try batch.copy(content, from: source.path(of: content.digest)) } catch StorageFailure.damaged(
                 let digest, _) where direction == .download
             {

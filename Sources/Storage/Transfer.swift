@@ -72,7 +72,7 @@ public struct Transfer: Sendable {
         progress(part.size)
         while true {
             if part.size < content.size {
-                try await remote.download(content, to: part.path, progress: progress)
+                try await remote.fetch(content, to: part.path, progress: progress)
             }
             if try Digest.of(file: part.path) == (content.digest, content.size) {
                 return try placement.add(part, at: store.path(of: content.digest))
@@ -89,13 +89,11 @@ public struct Transfer: Sendable {
 
     /// The partial file, once no other process has it; nil when another has brought the content meanwhile.
     private func hold(_ content: ContentID, _ placement: Placement) async throws -> PartialFile? {
-        let path = store.root.appending("incoming").appending("\(content.digest.hex).part")
-        try store.makeDirectory(path.removingLastComponent())
         while true {
             if store.contains(content.digest, size: content.size) { return nil }
-            if let part = try PartialFile.ifFree(path) {
+            if let part = try PartialFile.ifFree("\(content.digest.hex).part", in: store) {
                 guard store.contains(content.digest, size: content.size) else { return part }
-                Files.remove(path)
+                Files.remove(part.path)
                 return nil
             }
             // The other may be waiting for one of ours.

@@ -1,4 +1,5 @@
 public import Base
+internal import Synchronization
 public import SystemPackage
 
 /// A real server for a test, on a port of its own; ended when the value goes.
@@ -16,9 +17,9 @@ public final class BackgroundProcess: Sendable {
 
     deinit { identity.signal(SIGKILL) }
 
-    /// Waits until the log holds a text, at most a minute, and returns the log.
+    /// Waits until the log holds a text, at most two minutes, and returns the log.
     public func waitForLog(_ text: String) async throws -> String {
-        for _ in 0..<1200 {
+        for _ in 0..<2400 {
             let log = try Files.readText(log) ?? ""
             if log.contains(text) { return log }
             guard identity.isRunning else { break }
@@ -28,19 +29,28 @@ public final class BackgroundProcess: Sendable {
     }
 }
 
-/// A TCP port of loopback that was free a moment ago.
+/// A TCP port of loopback that was free a moment ago, and that this process gives out once.
+///
+/// None of those that the system takes for connections: one of another test could have it before the server does.
 public func freePort() -> Int {
+    while true {
+        let port = UInt16.random(in: 20_000..<32_000)
+        if givenPorts.withLock({ $0.insert(port).inserted }), canListen(at: port) { return Int(port) }
+    }
+}
+
+private let givenPorts = Mutex<Set<UInt16>>([])
+
+private func canListen(at port: UInt16) -> Bool {
     let handle = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(handle) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
     address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    withUnsafeMutablePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-            _ = bind(handle, pointer, size)
-            _ = getsockname(handle, pointer, &size)
+    return withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            bind(handle, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
         }
     }
-    return Int(UInt16(bigEndian: address.sin_port))
 }

@@ -46,6 +46,8 @@ public final class SSHServer: Sendable {
                 UsePAM no
                 PasswordAuthentication no
                 LogLevel VERBOSE
+                MaxStartups 1000
+                MaxSessions 1000
                 Subsystem sftp internal-sftp
                 SetEnv PATH=\(path) GIT_CONFIG_NOSYSTEM=1
 

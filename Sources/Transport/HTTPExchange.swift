@@ -41,6 +41,7 @@ final class HTTPExchange: @unchecked Sendable {
         switch problem {
         case .local(let reason): failure(reason, .local)
         case .unacceptable(let reason): failure(reason, .unacceptable)
+        case .otherLength(let reason): failure(reason, .otherLength)
         case .broken(let reason): failure(reason, .broken)
         }
     }

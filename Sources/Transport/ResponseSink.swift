@@ -6,6 +6,7 @@ struct ResponseSink {
     enum Problem: Error {
         case local(String)
         case unacceptable(String)
+        case otherLength(String)
         case broken(String)
     }
 
@@ -65,15 +66,19 @@ struct ResponseSink {
             do { try empty() } catch { throw .local("cannot write \(path): \(error)") }
         }
         if let announced = headers["content-length"].flatMap({ Int64($0) }), start + announced != size {
-            throw .unacceptable(Self.otherLength(start + announced, size, headers))
+            throw Self.otherLength(start + announced, size, headers)
         }
         return lost
     }
 
-    private static func otherLength(_ found: Int64, _ wanted: Int64, _ headers: [String: String]) -> String {
-        headers["content-type"]?.hasPrefix("text/html") == true
-            ? "the answer is a web page, not the content: a proxy's or a login page"
-            : "the answer has \(found) bytes instead of \(wanted)"
+    private static func otherLength(_ found: Int64, _ wanted: Int64, _ headers: [String: String]) -> Problem {
+        if headers["content-type"]?.hasPrefix("text/html") == true {
+            return .unacceptable("the answer is a web page, not the content: a proxy's or a login page")
+        }
+        if let encoding = headers["content-encoding"], encoding != "identity" {
+            return .unacceptable("the answer is not the content itself, but packed with \(encoding.prefix(20))")
+        }
+        return .otherLength("the answer has \(found) bytes instead of \(wanted)")
     }
 
     private static func firstByte(_ header: String?) -> Int64? {
@@ -93,7 +98,7 @@ struct ResponseSink {
         length += Int64(piece.count)
         guard start + length <= size else {
             length -= Int64(piece.count)
-            throw .unacceptable("the answer has more than \(size) bytes")
+            throw .otherLength("the answer has more than \(size) bytes")
         }
         waiting += piece
         if waiting.count >= Self.pieceSize { try write(path) }

@@ -10,8 +10,10 @@ public struct TransportFailure: Failure, Equatable {
         case broken
         /// The server's certificate is not one that this machine trusts.
         case untrusted
-        /// The answer is longer than was asked for, or a redirect leads where it must not.
+        /// The answer is no beginning or rest of what was asked for, or a redirect leads where it must not.
         case unacceptable
+        /// The answer has more or fewer bytes than were asked for.
+        case otherLength
         /// Something on this side: a file, an address that is none, libcurl.
         case local
     }

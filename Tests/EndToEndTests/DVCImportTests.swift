@@ -203,40 +203,129 @@ struct DVCImportTests {
         #expect(unknown.errors.contains("DVC's settings name no remote “nope”"))
     }
 
-    @Test func `an S3 remote is read, at the endpoint and with the keys of the local settings`() async throws {
-        let project = try await project()
-        let port = freePort()
-        let server = try BackgroundProcess(
-            Places.python.appending("moto_server"), ["-H", "127.0.0.1", "-p", "\(port)"],
-            log: project.path.appending("moto.log"))
-        _ = try await server.waitForLog("Running on")
+    /// A place in the cloud that dvc itself cannot speak to here, filled with what dvc has pushed to a folder.
+    enum Cloud: String, CaseIterable, Sendable {
+        case s3 = "S3"
+        case azure = "Azure"
+    }
+
+    /// Starts a server with the content of `store`, and makes it the remote of `work`.
+    private func serve(_ cloud: Cloud, _ project: Project) async throws -> BackgroundProcess {
+        let server: BackgroundProcess
+        let config: String
+        let secrets: String
+        let fill: String
+        switch cloud {
+        case .s3:
+            let port = freePort()
+            server = try BackgroundProcess(
+                Places.python.appending("moto_server"), ["-H", "127.0.0.1", "-p", "\(port)"],
+                log: project.path.appending("server.log"))
+            _ = try await server.waitForLog("Running on")
+            config = "url = s3://bucket/a prefix"
+            secrets = """
+                endpointurl = http://127.0.0.1:\(port)
+                    access_key_id = k
+                    secret_access_key = s
+                """
+            fill = """
+                import boto3
+                s3 = boto3.client("s3", endpoint_url="http://127.0.0.1:\(port)", region_name="us-east-1",
+                                  aws_access_key_id="k", aws_secret_access_key="s")
+                s3.create_bucket(Bucket="bucket")
+                def put(path, key):
+                    s3.upload_file(path, "bucket", key)
+                """
+        case .azure:
+            let key = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldCE="
+            let script = Places.package.appending(FilePath("Tests/Servers/azure_server.py").components)
+            server = try BackgroundProcess(
+                Places.python.appending("python3"), [script.string, "acme", key, "sig=x"],
+                log: project.path.appending("server.log"))
+            let port = try await server.waitForLog("ready").split(separator: " ").dropFirst().first ?? ""
+            config = "url = azure://data/a prefix"
+            let connection =
+                "DefaultEndpointsProtocol=http;AccountName=acme;AccountKey=\(key);BlobEndpoint=http://127.0.0.1:\(port)"
+            secrets = "connection_string = \(connection)"
+            fill = """
+                from azure.storage.blob import BlobClient
+                def put(path, key):
+                    with open(path, "rb") as file:
+                        BlobClient("http://127.0.0.1:\(port)", "data", key,
+                                   credential={"account_name": "acme", "account_key": "\(key)"}).upload_blob(file.read())
+                """
+        }
         try project.write(
             "fill.py",
-            """
-            import boto3, os
-            s3 = boto3.client("s3", endpoint_url="http://127.0.0.1:\(port)", region_name="us-east-1",
-                              aws_access_key_id="k", aws_secret_access_key="s")
-            s3.create_bucket(Bucket="bucket")
-            for folder, _, names in os.walk("store"):
-                for name in names:
-                    path = os.path.join(folder, name)
-                    s3.upload_file(path, "bucket", "a prefix/" + os.path.relpath(path, "store"))
-            """)
-        try await project.sandbox.sh("python3 fill.py && rm -rf store work/data work/big.bin work/out work/.dvc/cache")
-        try project.write(
-            "work/.dvc/config", "[core]\n    remote = s3\n['remote \"s3\"']\n    url = s3://bucket/a prefix\n")
-        try project.write(
-            "work/.dvc/config.local",
-            """
-            ['remote "s3"']
-                endpointurl = http://127.0.0.1:\(port)
-                access_key_id = k
-                secret_access_key = s
-            """)
+            fill + """
+
+                import os
+                for folder, _, names in os.walk("store"):
+                    for name in names:
+                        path = os.path.join(folder, name)
+                        put(path, "a prefix/" + os.path.relpath(path, "store"))
+                """)
+        try await project.sandbox.sh("python3 fill.py && rm -rf store")
+        try project.write("work/.dvc/config", "[core]\n    remote = cloud\n['remote \"cloud\"']\n    \(config)\n")
+        try project.write("work/.dvc/config.local", "['remote \"cloud\"']\n    \(secrets)\n")
+        return server
+    }
+
+    /// The MD5s of what was downloaded from a server, sorted.
+    private func downloads(_ server: BackgroundProcess) throws -> [String] {
+        (try Files.readText(server.log) ?? "").split(separator: "\n").compactMap { line -> String? in
+            guard line.contains("GET /"), let mark = line.firstRange(of: "files/md5/") else { return nil }
+            let rest = line[mark.upperBound...].prefix { $0 != " " && $0 != "?" }
+            return String(rest.filter { $0 != "/" })
+        }.sorted()
+    }
+
+    @Test(arguments: Cloud.allCases)
+    func `a remote in the cloud is read, with the address and the keys of the local settings`(cloud: Cloud) async throws
+    {
+        let project = try await project()
+        let server = try await serve(cloud, project)
+        try await project.sandbox.sh("rm -rf work/data work/big.bin work/out work/.dvc/cache")
+        let dry = try await project.ml("import-dvc", "--dry-run")
+        #expect(dry.output.hasSuffix("would take over 5 file(s), 24 B\n"), "\(dry)")
+        // Only the list of the folder is needed to tell.
+        #expect(try downloads(server).allSatisfy { $0.hasSuffix(".dir") })
         let seen = try await project.ml("import-dvc")
         #expect(seen.output.hasPrefix("big.bin: 4 B, from DVC's remote\n"), "\(seen)")
-        let text = try await project.sh("cat big.bin data/a.txt out/m.bin")
-        #expect(text == "big\nhello\nbig\nmodel\n")
+        let text = try await project.sh(
+            "cat big.bin data/a.txt out/m.bin; git commit -qm taken; git ml fsck; git status --short data big.bin out/m.bin")
+        #expect(text == "big\nhello\nbig\nmodel\nAll pointers and content are right.\n")
+    }
+
+    @Test(arguments: Cloud.allCases)
+    func `nothing is downloaded from the cloud that is here already, and nothing twice`(cloud: Cloud) async throws {
+        let project = try await project()
+        let server = try await serve(cloud, project)
+        let model = try await project.sh("md5sum out/m.bin").prefix(32)
+        // One file is in the work tree, a folder in the cache, a model only at the remote.
+        try await project.sandbox.sh(
+            "cd work && rm -rf data out .dvc/cache/files/md5/\(model.prefix(2))/\(model.dropFirst(2))")
+        let seen = try await project.ml("import-dvc", "--json")
+        let objects = try seen.output.split(separator: "\n").map { try JSON.parse(String($0)) }
+        #expect(objects.map { $0["from_remote"]?.int } == [0, 0, 1], "\(seen)")
+        #expect(try downloads(server) == [String(model)])
+        try await project.sh("git commit -qm taken")
+        let again = try await project.ml("import-dvc")
+        #expect(again.status == 0, "\(again)")
+        #expect(try downloads(server) == [String(model)])
+    }
+
+    @Test(arguments: Cloud.allCases)
+    func `a folder in the cloud becomes a dataset`(cloud: Cloud) async throws {
+        let project = try await project()
+        let server = try await serve(cloud, project)
+        try await project.sandbox.sh("cd work && rm -rf data .dvc/cache")
+        let seen = try await project.ml("import-dvc", "--dataset", "data.dvc")
+        #expect(seen.status == 0, "\(seen)")
+        let text = try await project.sh("cat data/a.txt; git ls-files | grep -e ^data; git commit -qm x; git ml fsck")
+        #expect(text == "hello\ndata.dataset\ndata.dvc\nAll pointers and content are right.\n", "\(text)")
+        // What was not asked for stays there: two files, and the list.
+        #expect(try downloads(server).count == 3)
     }
 
     @Test func `a folder becomes a dataset, from the cache too`() async throws {

@@ -112,4 +112,46 @@ struct DatasetKeepingTests {
         #expect(try await project.sh("\(Self.objects) | wc -l", in: "other") != before)
         try await project.sh("mv ../remote.git ../away; git ml checkout; diff -r d ../work/d", in: "other")
     }
+
+    @Test(arguments: ["folder", "link", "ssh"])
+    func `a remote that is the store of the clone itself loses nothing to prune`(way: String) async throws {
+        let project = try await Project.withRemote()
+        let own = "\(project.path)/work/.git"
+        var settings = ""
+        var ssh: SSHServer?
+        switch way {
+        case "ssh":
+            let server = try await SSHServer(project.path.appending("ssh"))
+            settings = "git config core.sshCommand '\(server.command)'"
+            ssh = server
+        case "link": settings = "ln -s \(own)/lfs/objects ../store; ln -s \(own)/ml/objects ../packs"
+        default: break
+        }
+        func address(_ name: String) -> String {
+            if let ssh { return "ssh://\(ssh.address)\(own)/\(name)/objects" }
+            return way == "link"
+                ? "file://\(project.path)/\(name == "lfs" ? "store" : "packs")" : "file://\(own)/\(name)/objects"
+        }
+        try await project.sh(
+            """
+            \(settings)
+            export GIT_COMMITTER_DATE='1000000000 +0000'
+            git ml track '*.bin'; echo one > a.bin; mkdir d; echo 1 > d/1; git ml add --dataset d; git add -A
+            git commit -qm one; git rm -q a.bin d.dataset; rm -rf d; git commit -qm two; git push -q --no-verify origin HEAD
+            git reflog expire --expire=now --all
+            """)
+        let all = "find .git/lfs/objects .git/ml/objects -type f -path '*/??/??/*' | sort"
+        let before = try await project.sh(all)
+        #expect(before.split(separator: "\n").count == 4)
+        for name in ["lfs", "ml"] {
+            try project.write("work/ml.yaml", "version: 1\ndata: {remote: '\(address(name))'}\n")
+            for more in [[], ["--dry-run"]] {
+                let seen = try await project.sandbox.run(
+                    "git", ["ml", "prune", "--days", "0", "--grace", "0"] + more, in: "work")
+                #expect(seen.status == 1, "\(seen.text)\(seen.errors)")
+                #expect(seen.errors.contains("is the store of this clone itself"), "\(seen.errors)")
+            }
+            #expect(try await project.sh(all) == before)
+        }
+    }
 }

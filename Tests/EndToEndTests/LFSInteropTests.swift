@@ -26,18 +26,27 @@ struct LFSBench {
     /// A clone of ours with two tracked files, pushed.
     func makeOurs() async throws {
         try await project.sh(
-            """
-            git init -q work
-            cd work
-            git remote add origin \(url)
-            git ml init
-            git ml track '*.bin'
-            head -c 300000 /dev/urandom > a.bin
-            printf small > b.bin
-            git add -A
-            git commit -q -m one
-            git push -q origin main
-            """, in: "")
+            Self.ours(at: url, files: "head -c 300000 /dev/urandom > a.bin; printf small > b.bin"), in: "")
+    }
+
+    /// The lines that make a clone `work` of ours and push tracked files.
+    ///
+    /// `settings` come before `git ml init`, and are for git.
+    static func ours(at url: String, settings: [String] = [], files: String = "printf one > a.bin") -> String {
+        (["git init -q work", "cd work", "git remote add origin '\(url)'"] + settings.map { "git config " + $0 }
+            + ["git ml init", pushed(files)]).joined(separator: "\n")
+    }
+
+    /// The lines that track, commit and push files in a clone that is set up.
+    static func pushed(_ files: String) -> String {
+        """
+        git ml track '*.bin'
+        \(files)
+        git add -A
+        git commit -q -m one
+        git push -q origin main
+
+        """
     }
 
     /// The settings of `git lfs install`, for one call of git.
@@ -134,21 +143,8 @@ struct LFSBench {
             "#!/bin/sh\necho \"$1\" >> \(project.path)/asked\n[ $1 != get ] || printf 'username=ann\\npassword=se cret\\n'\n"
         )
         try await project.sh(
-            "chmod +x helper; git config --global credential.helper '\(project.path)/helper'; true", in: "")
-        try await project.sh(
-            """
-            git config --global --unset credential.helper
-            git init -q work
-            cd work
-            git config credential.helper '\(project.path)/helper'
-            git remote add origin \(bench.url)
-            git ml init
-            git ml track '*.bin'
-            printf one > a.bin
-            git add -A
-            git commit -q -m one
-            git push -q origin main
-            """, in: "")
+            "chmod +x helper\n"
+                + LFSBench.ours(at: bench.url, settings: ["credential.helper '\(project.path)/helper'"]), in: "")
         #expect(try bench.isAtServer("work/a.bin"))
         #expect(try await project.sh("git config lfs.\(bench.url)/info/lfs.access") == "basic\n")
         let log = try await project.sh("cat .git/config; git log -p; cat ../root/log-* || true")
@@ -190,19 +186,16 @@ struct LFSBench {
         try await bench.makeOurs()
         let project = bench.project
         try await project.sh("for i in $(seq 300); do echo $i > f$i.bin; done; git add -A; git commit -q -m many")
-        // Each request waits a little, so that the kill comes in the middle.
-        try bench.server.misbehave(#"{"slow":{"times":-1,"seconds":0.05}}"#)
+        // The server waits in the middle for the kill.
+        try bench.server.misbehave(#"{"upload-hold":{"times":-1,"after":40}}"#)
         let before = try bench.server.count("PUT", "")
         let first = try await bench.head()
         try await project.sh(
             """
             setsid git push -q origin main & push=$!
-            for i in $(seq 200); do
-              [ $(find ../root/r.git/lfs/objects -type f | wc -l) -lt 40 ] || break
-              sleep 0.05
-            done
+            while [ $(find ../root/r.git/lfs/objects -type f | wc -l) -lt 40 ]; do kill -0 $push; sleep 0.05; done
             /bin/kill -9 -- -$push
-            sleep 1
+            wait $push || true
             """)
         let refs = try await bench.head()
         try bench.server.misbehave("{}")
@@ -230,18 +223,9 @@ struct LFSBench {
         let ssh = try await SSHServer(project.path.appending("ssh"), programs: project.path.appending("bin"))
         let address = "ssh://\(ssh.address)\(project.path)/root/r.git"
         try await project.sh(
-            """
-            git init -q work
-            cd work
-            git config core.sshCommand '\(ssh.command)'
-            git remote add origin '\(address)'
-            git ml init
-            git ml track '*.bin'
-            for i in $(seq 20); do echo $i > f$i.bin; done
-            git add -A
-            git commit -q -m one
-            git push -q origin main
-            """, in: "")
+            LFSBench.ours(
+                at: address, settings: ["core.sshCommand '\(ssh.command)'"],
+                files: "for i in $(seq 20); do echo $i > f$i.bin; done"), in: "")
         #expect(try bench.isAtServer("work/f7.bin"))
         #expect(try project.text("asked") == "\(project.path)/root/r.git upload\n")
         try await project.sh(
@@ -262,11 +246,7 @@ struct LFSBench {
             """
             git config core.sshCommand '\(ssh.command)'
             git ml init
-            git ml track '*.bin'
-            head -c 100000 /dev/urandom > a.bin
-            git add -A
-            git commit -q -m one
-            git push -q origin main
+            \(LFSBench.pushed("head -c 100000 /dev/urandom > a.bin"))
             cd ..
             git \(LFSBench.stock) clone -q remote.git stock
             head -c 7 stock/a.bin
@@ -287,16 +267,7 @@ struct LFSBench {
         try await project.sh(
             """
             git init -q --bare elsewhere.git
-            git init -q work
-            cd work
-            git remote add origin ../elsewhere.git
-            git ml init
-            git config -f .lfsconfig lfs.url \(bench.url)/info/lfs
-            git ml track '*.bin'
-            printf one > a.bin
-            git add -A
-            git commit -q -m one
-            git push -q origin main
+            \(LFSBench.ours(at: "../elsewhere.git", settings: ["-f .lfsconfig lfs.url \(bench.url)/info/lfs"]))
             cd ..
             git \(LFSBench.stock) clone -q elsewhere.git stock
             cmp stock/a.bin work/a.bin
@@ -321,16 +292,7 @@ struct LFSBench {
         let seen = try await bench.project.sh(
             """
             unset GIT_SSL_CAINFO SSL_CERT_FILE CURL_CA_BUNDLE
-            git init -q work
-            cd work
-            git remote add origin \(bench.url)
-            git config http.\(bench.server.url)/.sslCAInfo \(cert)
-            git ml init
-            git ml track '*.bin'
-            printf one > a.bin
-            git add -A
-            git commit -q -m one
-            git push -q origin main
+            \(LFSBench.ours(at: bench.url, settings: ["http.\(bench.server.url)/.sslCAInfo \(cert)"]))
             git config --unset http.\(bench.server.url)/.sslCAInfo
             git -c http.sslVerify=false ml pull
             rm -r .git/lfs a.bin
@@ -352,15 +314,7 @@ struct LFSBench {
             """
             cp "$HOME/.gitconfig" home/
             export HOME="$PWD/home"
-            git init -q work
-            cd work
-            git remote add origin \(bench.url)
-            git ml init
-            git ml track '*.bin'
-            printf one > a.bin
-            git add -A
-            git commit -q -m one
-            git push -q origin main
+            \(LFSBench.ours(at: bench.url))
             git \(LFSBench.stock) clone -q \(bench.url) ../stock
             cmp a.bin ../stock/a.bin
             """, in: "")

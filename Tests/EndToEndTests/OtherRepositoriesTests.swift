@@ -365,6 +365,15 @@ struct OtherRepositoriesTests {
             """, in: "other")
         let listed = try await project.ml("ls", "../other", "--json", in: "out")
         #expect(listed.output.contains(#"{"path":"images","kind":"dataset""#), "\(listed)")
+        #expect(listed.output.contains(#""present":true,"files":3}"#), "\(listed)")
+        try await project.sh(
+            """
+            pack=$(find .git/ml/objects -type f -path '*/??/??/*' -size -7c); test -n "$pack"; mv $pack ../pack
+            git ml ls . images > ../own.txt
+            cd ../out; git ml ls ../other images --json > ../lacks.txt; mv ../pack ../other/$pack
+            """, in: "other")
+        let lacks = try project.text("lacks.txt")
+        #expect(lacks?.contains(#""present":false,"files":3}"#) == true, "\(lacks ?? "")")
         let got = try await project.ml("get", "../other", "images", in: "out")
         #expect(got.status == 0, "\(got)")
         try await project.sh("diff -r images ../other/images && test \"$(ls -A)\" = images", in: "out")

@@ -110,6 +110,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = handle_one
 
 
+http.server.ThreadingHTTPServer.request_queue_size = 128  # of 5 a busy machine refuses some
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 print("port", server.server_port, "ready", flush=True)
 server.serve_forever()

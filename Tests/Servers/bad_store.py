@@ -73,6 +73,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128  # of 5 a busy machine refuses some
     def handle_error(self, request, client_address):
         pass  # a client that hangs up at a wrong length is what is tested; the log holds requests only
 

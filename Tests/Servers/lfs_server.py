@@ -17,7 +17,7 @@ and what it needs. They are counted in this process, anew when the file changes.
     expired (actions that ended an hour ago)      href-prefix {"times":-1,"to":"http://169.254.169.254"}
     relative (hrefs without host)  download-redirect {"times":1,"to":URL}  action-410, action-401  no-range
     no-verify (no verify actions)  verify-404    locks-404    batch-limit {"times":-1,"max":10}  slow {"times":-1,"seconds":1}
-    download-416  batch-short (leaves objects out)
+    download-416  batch-short (leaves objects out)   upload-hold {"times":-1,"after":40} (further ones wait until the file changes)
 """
 import argparse
 import base64
@@ -72,6 +72,7 @@ class Server(ThreadingHTTPServer):
         self.options = options
         self.faults = Faults(options.faults)
         self.tokens = {}  # token: (user, end)
+        self.uploaded = 0
         self.lock = threading.Lock()
         self.log_lock = threading.Lock()
 
@@ -256,8 +257,11 @@ class Handler(BaseHTTPRequestHandler):
         elif not re.fullmatch("[0-9a-f]{64}", oid) or size < 0:
             answer["error"] = {"code": 422, "message": "no such name of content"}
         elif operation == "download":
-            if self.size(oid) != size:
+            there = self.size(oid)
+            if there is None:
                 answer["error"] = {"code": 404, "message": "Object does not exist"}
+            elif there != size:  # as Gitea and giftless have it
+                answer["error"] = {"code": 422, "message": f"Object {oid} is not {size} bytes"}
             else:
                 answer["authenticated"] = True
                 answer["actions"] = {"download": self.action(f"/objects/{oid}")}
@@ -343,6 +347,8 @@ class Handler(BaseHTTPRequestHandler):
         take = self.server.faults.take
         if self.faulty_action():
             return None
+        while (hold := take("upload-hold")) and self.server.uploaded >= hold["after"]:
+            time.sleep(0.02)
         rule = take("upload-redirect")
         if rule:
             self.drain()
@@ -383,6 +389,8 @@ class Handler(BaseHTTPRequestHandler):
             os.unlink(temporary)
         else:
             os.rename(temporary, target)
+            with self.server.lock:
+                self.server.uploaded += 1
         return self.answer(200, b"", "text/plain")
 
     def verify(self):

@@ -29,6 +29,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(text)
 
 
+http.server.ThreadingHTTPServer.request_queue_size = 128  # of 5 a busy machine refuses some
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 print("port", server.server_port, "ready", flush=True)
 server.serve_forever()

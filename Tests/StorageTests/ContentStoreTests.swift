@@ -49,4 +49,19 @@ struct ContentStoreTests {
         try store.insert(Array("abc".utf8))
         #expect(store.contains(digest, size: 3))
     }
+
+    @Test func `a store in a folder that is the group's is the group's, its partial files too`() throws {
+        let place = folder.path.appending("shared")
+        try Files.makeDirectory(place)
+        #expect(!ContentStore.inheriting(place.appending("a").appending("b")).isShared)
+        _ = place.withPlatformString { chmod($0, 0o2775) }
+        let shared = ContentStore.inheriting(place.appending("a").appending("b"))
+        #expect(shared.isShared)
+        let digest = try shared.insert(Array("abc".utf8))
+        let part = try #require(try PartialFile.ifFree("x.part", in: shared))
+        for file in [shared.path(of: digest), part.path] {
+            #expect((Files.status(file)?.mode ?? 0) & 0o060 == 0o060, "\(file)")
+            #expect((Files.status(file.removingLastComponent())?.mode ?? 0) & 0o2070 == 0o2070, "\(file)")
+        }
+    }
 }

@@ -48,22 +48,8 @@ struct DirectoryRemoteTests {
         }
     }
 
-    private func many(_ count: Int) throws -> [ContentID] {
-        let batch = try ContentBatch(store)
-        let contents = try (0..<count).map { i in
-            var rest = Array("content \(i)".utf8)[...]
-            return try batch.take { buffer in
-                defer { rest = [] }
-                buffer.copyBytes(from: rest)
-                return rest.count
-            }
-        }
-        try batch.place()
-        return contents
-    }
-
     @Test func `many go and come back, and one that is missing takes none of the others away`() async throws {
-        let contents = try many(300)
+        let contents = try store.insert(many: (0..<300).map { "content \($0)" })
         try await Transfer(remote, store: store).upload(contents)
         #expect(remote.present(contents, for: .download) == Set(contents))
         let lost = contents[150]

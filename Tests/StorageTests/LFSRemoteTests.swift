@@ -44,30 +44,13 @@ private struct Bench {
         return ContentID(try store.insert(bytes), size: Int64(size))
     }
 
-    /// Many small ones, with one flush.
-    func contents(_ count: Int) throws -> [ContentID] {
-        let batch = try ContentBatch(store)
-        let contents = try (0..<count).map { i in
-            var rest = Array("content \(i)".utf8)[...]
-            return try batch.take { buffer in
-                defer { rest = [] }
-                buffer.copyBytes(from: rest)
-                return rest.count
-            }
-        }
-        try batch.place()
-        return contents
-    }
+    func contents(_ count: Int) throws -> [ContentID] { try store.insert(many: (0..<count).map { "content \($0)" }) }
 
     func isAtServer(_ content: ContentID) -> Bool { ContentStore(objects).contains(content.digest, size: content.size) }
 
     /// Puts content there and takes it away here.
     func move(_ contents: [ContentID]) throws {
-        for content in contents {
-            try ContentStore(objects).insert(
-                copyOf: store.path(of: content.digest), as: content.digest, size: content.size)
-            Files.remove(store.path(of: content.digest))
-        }
+        try store.hand(contents, to: ContentStore(objects))
     }
 }
 
@@ -109,15 +92,21 @@ private struct Bench {
         #expect(try bench.server.count("POST", "/objects/batch") <= 2)
     }
 
-    @Test func `what is there only in another size is absent, and what is nowhere is missing`() async throws {
+    @Test func `what is nowhere is missing, and what is there in another size is told of`() async throws {
         let bench = try await Bench()
         let content = try bench.content(10)
         let remote = try bench.remote()
         let there = try await remote.present([content], for: .download)
         #expect(there == [])
+        let file = bench.folder.path.appending("x")
         await #expect(throws: StorageFailure.missing(content.digest, remote: remote.address)) {
-            try await remote.download(content, to: bench.folder.path.appending("x")) { _ in }
+            try await remote.download(content, to: file) { _ in }
         }
+        try bench.move([content])
+        let lie = ContentID(content.digest, size: 11)
+        let failure = StorageFailure.wrongSize(content.digest, said: 11, size: nil, place: remote.address)
+        await #expect(throws: failure) { try await remote.present([lie], for: .download) }
+        await #expect(throws: failure) { try await remote.download(lie, to: file) { _ in } }
     }
 
     @Test(arguments: [

@@ -80,7 +80,7 @@ struct RemoteAddressTests {
         let remote = try objectRemote(
             server.address, environment: server.environment.merging(["GIT_ML_RATE": "1MB"]) { $1 })
         let time = try await ContinuousClock().measure { try await Transfer(remote, store: store).upload(contents) }
-        #expect(time > .milliseconds(1700) && time < .seconds(6))
+        #expect(time > .milliseconds(1700))
         #expect(throws: RemoteFailure.self) {
             try objectRemote("s3://b", environment: ["HOME": "/", "GIT_ML_RATE": "fast"])
         }

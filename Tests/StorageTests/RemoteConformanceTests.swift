@@ -53,6 +53,24 @@ import Testing
         #expect(try Files.list(other.root.appending("incoming")).isEmpty)
     }
 
+    @Test(arguments: RemoteKind.allCases, [-1, 1])
+    func `content that has another size than was said is named as such`(kind: RemoteKind, more: Int64) async throws {
+        let server = try await RemoteServer(kind)
+        let remote = try server.remote()
+        let content = try content(70_000, seed: 9)
+        try await Transfer(remote, store: store).upload([content])
+        let lie = ContentID(content.digest, size: content.size + more)
+        let failure = await #expect(throws: StorageFailure.self) {
+            try await Transfer(remote, store: other).download([lie])
+        }
+        #expect(failure?.kind == .corrupt)
+        #expect(failure?.description.contains(content.digest.short) == true)
+        #expect(try other.all().isEmpty)
+        // The size as the remote has it; an LFS server does not say.
+        let size = try await remote.size(of: lie)
+        #expect(size == (kind == .lfs ? nil : content.size))
+    }
+
     @Test(arguments: RemoteKind.allCases)
     func `which of many are there is asked in few calls`(kind: RemoteKind) async throws {
         let server = try await RemoteServer(kind, proxy: [])
@@ -64,8 +82,7 @@ import Testing
         if kind.isFolder {
             try await server.place(texts)
         } else {
-            for text in texts { try store.insert(Array(text.utf8)) }
-            try await Transfer(remote, store: store).upload(contents)
+            try await Transfer(remote, store: store).upload(store.insert(many: texts))
         }
         let absent = (0..<count).map { ContentID(.of("absent \($0)"), size: 10) }
         let wrongSize = contents.map { ContentID($0.digest, size: $0.size + 1) }
@@ -82,11 +99,15 @@ import Testing
         let remote = try server.remote()
         let content = try content(26 << 20, seed: 7)
         let sent = Counter()
+        // Stopped by who counts the bytes: a test that looks from outside may be too late.
+        let running = Mutex<Task<Void, any Error>?>(nil)
         let upload = Task {
-            try await Transfer(remote, store: store) { moved, _ in sent.add(moved) }.upload([content])
+            try await Transfer(remote, store: store) { moved, _ in
+                sent.add(moved)
+                if sent.value >= 16 << 20 { running.withLock { $0 }?.cancel() }
+            }.upload([content])
         }
-        while sent.value < 16 << 20 { try await Task.sleep(for: .milliseconds(1)) }
-        upload.cancel()
+        running.withLock { $0 = upload }
         await #expect(throws: (any Error).self) { try await upload.value }
         let between = try await remote.present([content], for: .upload)
         #expect(between.isEmpty)

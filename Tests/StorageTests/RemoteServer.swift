@@ -157,7 +157,7 @@ final class RemoteServer: Sendable {
 
     // MARK: Remotes
 
-    private static let smallParts = S3Remote.Parts(threshold: 5 << 20, size: 5 << 20, width: 2)
+    private static let smallParts = PartSettings(threshold: 5 << 20, size: 5 << 20, width: 2)
 
     private func s3() throws -> S3Remote {
         let place = try BucketAddress(address, address.dropFirst(5))

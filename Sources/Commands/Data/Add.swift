@@ -79,7 +79,7 @@ extension Add {
         for (dataset, result) in try await DatasetCommand(repository).add(paths) {
             try await dataset.exceptFromTracking(repository)
             if json.isOn {
-                print(DatasetCommand.json(dataset, result.pointer, isPresent: true))
+                print(DatasetCommand.json(dataset.path, result.pointer, isPresent: true))
             } else if result.isChanged {
                 let size = ByteCount.format(result.pointer.size)
                 print(
@@ -94,10 +94,10 @@ extension Add {
 
 /// A data file as `--json` shows it: `path` `kind` `oid` `size` `present`.
 enum DataFileLine {
-    static func json(_ path: RepositoryPath, kind: String, pointer: Pointer, isPresent: Bool) -> JSON {
+    static func json(_ path: RepositoryPath, kind: String, pointer: Pointer, isPresent: Bool?) -> JSON {
         [
             "path": .string(String(decoding: path, as: UTF8.self)), "kind": .string(kind),
-            "oid": .string(pointer.digest.description), "size": .int(pointer.size), "present": .bool(isPresent),
+            "oid": .string(pointer.digest.description), "size": .int(pointer.size), "present": isPresent.map { .bool($0) } ?? .null,
         ]
     }
 }

@@ -181,10 +181,10 @@ struct DatasetCommand {
     }
 
     /// A dataset as `--json` shows it: `path` `kind` `oid` `size` `present` `files`.
-    static func json(_ dataset: Dataset, _ pointer: DatasetPointer, isPresent: Bool) -> JSON {
+    static func json(_ path: String, _ pointer: DatasetPointer, isPresent: Bool?) -> JSON {
         [
-            "path": .string(dataset.path), "kind": "dataset", "oid": .string(pointer.manifest.digest.description),
-            "size": .int(pointer.size), "present": .bool(isPresent), "files": .int(pointer.files),
+            "path": .string(path), "kind": "dataset", "oid": .string(pointer.manifest.digest.description),
+            "size": .int(pointer.size), "present": isPresent.map { .bool($0) } ?? .null, "files": .int(pointer.files),
         ]
     }
 }

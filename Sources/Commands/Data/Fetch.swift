@@ -20,11 +20,7 @@ struct Fetch: AsyncParsableCommand {
     @Argument(help: "The git remote whose data remote is asked.")
     var remote: String?
 
-    @Option(name: [.customShort("I"), .long], help: "Only paths that match; patterns with commas between them.")
-    var include: String?
-
-    @Option(name: [.customShort("X"), .long], help: "Not paths that match.")
-    var exclude: String?
+    @OptionGroup var patterns: PatternOptions
 
     @Flag(help: "Everything that any branch, tag or remote branch names.")
     var all = false
@@ -37,14 +33,7 @@ struct Fetch: AsyncParsableCommand {
     func run() async throws {
         let repository = try Repository.current()
         let settings = try repository.lfsSettings()
-        func list(_ option: String?, _ setting: [String]) -> [String] {
-            option.map { $0.split(separator: ",").map(String.init) } ?? setting
-        }
-        let filter =
-            all
-            ? FetchFilter()
-            : FetchFilter(
-                include: list(include, settings.fetchInclude), exclude: list(exclude, settings.fetchExclude))
+        let filter = all ? FetchFilter() : patterns.filter(settings)
         let pointers = try await wanted(repository, days: settings.int("lfs.fetchrecentrefsdays") ?? 7, filter)
         var brought = try await DataCommand(repository).fetch(pointers, from: remote)
         let commits = try commits(repository, days: settings.int("lfs.fetchrecentrefsdays") ?? 7)
@@ -125,7 +114,8 @@ struct DataCommand {
             guard let size = Files.status(store.path(of: pointer.digest))?.size,
                 try store.isWhole(pointer.digest) == true
             else { continue }
-            throw StorageFailure.wrongSize(pointer.digest, said: pointer.size, size: size)
+            throw StorageFailure.wrongSize(
+                pointer.digest, said: pointer.size, size: size, place: store.path(of: pointer.digest).string)
         }
         let remote = try remote(name)
         let contents = absent.map { ContentID($0.digest, size: $0.size) }
@@ -133,26 +123,12 @@ struct DataCommand {
         let bar = ProgressBar("fetching")
         defer { bar.finish() }
         try await Transfer(remote, store: store) { bar.advance(by: $0, of: $1) }.download(Array(present))
-        if let lost = contents.first(where: { !present.contains($0) }) {
+        let lost = contents.filter { !present.contains($0) }
+        if !lost.isEmpty {
             bar.finish()
-            for content in contents.filter({ !present.contains($0) }).prefix(8) {
-                try await checkSize(of: content, at: remote)
-            }
-            let count = contents.count - present.count
-            if count > 1 { Terminal.error("\(count) objects are not at \(remote.address)") }
-            throw StorageFailure.missing(lost.digest, remote: remote.address)
+            if lost.count > 1 { Terminal.error("\(lost.count) objects are not at \(remote.address)") }
+            throw await remote.failure(missing: lost)
         }
         return Array(present)
-    }
-
-    /// Throws when the remote has a content of that digest, and the size is what is wrong.
-    private func checkSize(of content: ContentID, at remote: any ObjectRemote) async throws {
-        let file = repository.contentStore.root.appending("incoming").appending("\(UUIDv7())")
-        defer { Files.remove(file) }
-        do { try await remote.download(content, to: file) { _ in } } catch StorageFailure.wrongSize(
-            let digest, let said, let size)
-        {
-            throw StorageFailure.wrongSize(digest, said: said, size: size)
-        } catch {}  // It is missing, as has been found.
     }
 }

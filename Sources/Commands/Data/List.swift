@@ -55,7 +55,7 @@ struct List: AsyncParsableCommand {
         for (dataset, pointer) in try await datasets(repository) {
             let isPresent = try dataset.missing(pointer).isEmpty
             if json.isOn {
-                print(DatasetCommand.json(dataset, pointer, isPresent: isPresent))
+                print(DatasetCommand.json(dataset.path, pointer, isPresent: isPresent))
             } else {
                 table.add([
                     pointer.manifest.digest.short, ByteCount.format(pointer.size), isPresent ? "yes" : "no",

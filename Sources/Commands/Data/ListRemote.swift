@@ -26,51 +26,48 @@ struct ListRemote {
         let rows = selection.entries.compactMap { entry in
             entry.pointer.map { (name: name(entry, selection), pointer: $0) }
         }
-        var present: Set<Pointer>?
-        do { present = try await other.present(rows.map(\.pointer)) } catch let failure as any Failure {
-            Terminal.error("git-ml: cannot tell what content is there: \(Terminal.safe(failure.description))")
-        }
         let datasets = selection.entries.compactMap { entry in
             entry.dataset.map {
                 (name: String(name(entry, selection).dropLast(DatasetPointer.suffix.count)), pointer: $0)
             }
         }
-        if json {
-            for set in datasets {
-                print(
-                    JSON.object([
-                        .init("path", .string(set.name)), .init("kind", "dataset"),
-                        .init("oid", .string(set.pointer.manifest.digest.description)),
-                        .init("size", .int(set.pointer.size)), .init("present", .null),
-                    ]))
-            }
-            for row in rows {
-                print(
-                    JSON.object([
-                        .init("path", .string(row.name)), .init("kind", "file"),
-                        .init("oid", .string(row.pointer.digest.description)), .init("size", .int(row.pointer.size)),
-                        .init("present", present.map { .bool($0.contains(row.pointer)) } ?? .null),
-                    ]))
-            }
-        } else if rows.isEmpty, datasets.isEmpty {
-            print("No data files.")
-        } else {
-            var table = Table(["oid", "size", "here", "file"])
-            for row in rows {
-                table.add([
-                    row.pointer.digest.short, ByteCount.format(row.pointer.size),
-                    present.map { $0.contains(row.pointer) ? "yes" : "no" } ?? "?", row.name,
-                ])
-            }
-            for set in datasets {
-                table.add([
-                    set.pointer.manifest.digest.short, ByteCount.format(set.pointer.size), "?",
-                    "\(set.name)/ (\(set.pointer.files) files)",
-                ])
-            }
-            table.print()
+        var present: (files: Set<Pointer>, datasets: Set<DatasetPointer>)?
+        do {
+            present = (
+                try await other.present(rows.map(\.pointer)), try await other.present(datasets.map(\.pointer))
+            )
+        } catch let failure as any Failure {
+            Terminal.error("git-ml: cannot tell what content is there: \(Terminal.safe(failure.description))")
         }
+        var table = Table(["oid", "size", "here", "file"])
+        for set in datasets {
+            let isPresent = present?.datasets.contains(set.pointer)
+            if json {
+                print(DatasetCommand.json(set.name, set.pointer, isPresent: isPresent))
+            } else {
+                table.add([
+                    set.pointer.manifest.digest.short, ByteCount.format(set.pointer.size), word(isPresent),
+                    set.name + (set.pointer.kind == .folder ? "/ (\(set.pointer.files) files)" : " (dataset)"),
+                ])
+            }
+        }
+        for row in rows {
+            let isPresent = present?.files.contains(row.pointer)
+            if json {
+                print(
+                    DataFileLine.json(
+                        Array(row.name.utf8), kind: "file", pointer: row.pointer, isPresent: isPresent))
+            } else {
+                table.add([
+                    row.pointer.digest.short, ByteCount.format(row.pointer.size), word(isPresent), row.name,
+                ])
+            }
+        }
+        if json { return }
+        if table.isEmpty { print("No data files.") } else { table.print() }
     }
+
+    private func word(_ isPresent: Bool?) -> String { isPresent.map { $0 ? "yes" : "no" } ?? "?" }
 
     private func name(_ entry: OriginEntry, _ selection: OriginSelection) -> String {
         [selection.path, String(decoding: entry.path, as: UTF8.self)].filter { !$0.isEmpty }.joined(separator: "/")

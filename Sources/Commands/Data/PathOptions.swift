@@ -8,6 +8,16 @@ struct PathOptions: ParsableArguments {
     @Argument(help: "Files and folders; all without one.")
     var paths: [String] = []
 
+    @OptionGroup var patterns: PatternOptions
+
+    /// What the options say, else what the settings say; paths that were named are brought in any case.
+    func filter(_ repository: Repository) throws -> FetchFilter {
+        try patterns.filter(paths.isEmpty ? repository.lfsSettings() : nil)
+    }
+}
+
+/// Which part of the data files is brought.
+struct PatternOptions: ParsableArguments {
     @Option(
         name: [.customShort("I"), .long], parsing: .singleValue,
         help: "Only paths that match (patterns as in .gitignore, commas between them); instead of lfs.fetchinclude.")
@@ -18,17 +28,17 @@ struct PathOptions: ParsableArguments {
         help: "Not paths that match; instead of lfs.fetchexclude.")
     var exclude: [String] = []
 
-    /// The patterns of an option, each of which may hold several with commas between them.
-    func patterns(_ options: [String]) -> [String] { options.flatMap { $0.split(separator: ",").map(String.init) } }
+    var included: [String] { Self.list(include) }
+    var excluded: [String] { Self.list(exclude) }
 
-    /// What the options say, else what the settings say; paths that were named are brought in any case.
-    func filter(_ repository: Repository) throws -> FetchFilter {
-        let settings = try repository.lfsSettings()
-        func list(_ options: [String], _ setting: [String]) -> [String] {
-            if options.isEmpty { return paths.isEmpty ? setting : [] }
-            return patterns(options)
-        }
-        return FetchFilter(
-            include: list(include, settings.fetchInclude), exclude: list(exclude, settings.fetchExclude))
+    /// What the options say; one that is not given is as the settings have it, or without limit.
+    func filter(_ settings: LFSSettings?) -> FetchFilter {
+        FetchFilter(
+            include: include.isEmpty ? settings?.fetchInclude ?? [] : included,
+            exclude: exclude.isEmpty ? settings?.fetchExclude ?? [] : excluded)
+    }
+
+    private static func list(_ options: [String]) -> [String] {
+        options.flatMap { $0.split(separator: ",").map(String.init) }
     }
 }

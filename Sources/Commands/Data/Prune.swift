@@ -8,7 +8,8 @@ struct Prune: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Delete content from this clone that is safe at the data remote",
         discussion: """
-            Nothing goes that the remote does not have: it is asked for each content. What a work tree, the index, a stash, a
+            Nothing goes that the remote does not have: it is asked for each content. A remote that is this clone's own store, or a
+            link to it, is refused. What a work tree, the index, a stash, a
             commit of the last days, one that has not been pushed or a run that is not recorded yet names stays, and so does what
             came into this clone less than --grace days ago.
 
@@ -46,15 +47,19 @@ struct Prune: AsyncParsableCommand {
         let pruning = Pruning(repository, days: days ?? usual)
         let files = try await pruning.candidates(olderThan: before)
         let packs = try await pruning.datasetCandidates(olderThan: before)
-        let all = Array(Set(files + packs))
-        let present = all.isEmpty ? [] : try await DataCommand(repository).remote(remote).present(all, for: .download)
-        var gone: [ContentID] = []
-        for (contents, store) in [(files, repository.contentStore), (packs, KeptObjects(repository).store)] {
-            for content in contents where present.contains(content) {
-                if dryRun || store.remove(content.digest, ifOlderThan: before) { gone.append(content) }
+        var safe: [(contents: Set<ContentID>, store: ContentStore)] = []
+        if !files.isEmpty || !packs.isEmpty {
+            let data = try DataCommand(repository).remote(remote)
+            for (contents, store) in [(files, repository.contentStore), (packs, KeptObjects(repository).store)] {
+                safe.append((try await pruning.safe(contents, in: store, at: data), store))
             }
         }
-        show(gone, kept: all.count - present.count)
+        var gone: [ContentID] = []
+        for (contents, store) in safe {
+            for content in contents.sorted(by: { $0.digest < $1.digest })
+            where dryRun || store.remove(content.digest, ifOlderThan: before) { gone.append(content) }
+        }
+        show(gone, kept: files.count + packs.count - safe.reduce(0) { $0 + $1.contents.count })
     }
 
     private func show(_ gone: [ContentID], kept: Int) {

@@ -44,8 +44,7 @@ struct Pull: AsyncParsableCommand {
         let chosen = try await datasets.select(options.paths)
         if all { for dataset in chosen { try dataset.setSelection(PathSelection()) } }
         let results = try await datasets.checkOut(
-            chosen, include: options.patterns(options.include), exclude: options.patterns(options.exclude), force: force
-        )
+            chosen, include: options.patterns.included, exclude: options.patterns.excluded, force: force)
         if json.isOn { return try datasets.tellJSON(results) }
         let isQuiet = paths.isEmpty && results.allSatisfy { $0.result.written == 0 && $0.result.removed == 0 }
         if !paths.isEmpty { print("brought \(paths.count) data file(s)") }

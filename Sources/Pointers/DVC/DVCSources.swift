@@ -222,7 +222,10 @@ final class DVCSources: Sendable {
             let part = incoming.appending("\(hash.md5)\(suffix).part")
             try Files.makeDirectory(incoming)
             if let old = Files.status(part)?.size, old > size { Files.remove(part) }
-            if size == 0 { try Files.replace(part, with: []) }
+            if size == 0 {
+                try Files.replace(part, with: [])
+                return part
+            }
             try await remote.download(key, size: size, to: part) { progress($0, 0) }
             return part
         }

@@ -54,14 +54,6 @@ public struct DatasetCheck: Sendable {
     private func blobs(at commit: ObjectID?) async throws -> [(path: String, blob: ObjectID)] {
         let list = try await repository.git.bytes(
             commit.map { ["ls-tree", "-r", "-z", "--full-tree", $0.hex] } ?? ["ls-files", "-s", "-z", "--", ":(top)"])
-        let suffix = Array(DatasetPointer.suffix.utf8)
-        return list.split(separator: 0).compactMap { entry in
-            guard entry.starts(with: "100".utf8), entry.suffix(suffix.count).elementsEqual(suffix),
-                let tab = entry.firstIndex(of: 0x09)
-            else { return nil }
-            let words = String(decoding: entry[..<tab], as: UTF8.self).split(separator: " ")
-            guard words.count == 3, let id = ObjectID(words[commit == nil ? 1 : 2]) else { return nil }
-            return (String(decoding: entry[(tab + 1)...], as: UTF8.self), id)
-        }
+        return ListedEntry.parse(list).filter { $0.isFile && Dataset.isPointerPath($0.path) }.map { ($0.name, $0.id) }
     }
 }

@@ -40,15 +40,12 @@ extension Pruning {
     /// The datasets that the indexes of all work trees name, and the work tree's own pointer files.
     private func inIndexes() async throws -> [DatasetPointer: String] {
         var found: [DatasetPointer: String] = [:]
-        let suffix = Array(DatasetPointer.suffix.utf8)
         for git in try indexes() {
-            for entry in try await git.bytes(["ls-files", "-s", "-z"]).split(separator: 0)
-            where entry.suffix(suffix.count).elementsEqual(suffix) && entry.starts(with: "100".utf8) {
-                guard let tab = entry.firstIndex(of: 0x09) else { continue }
-                let words = String(decoding: entry[..<tab], as: UTF8.self).split(separator: " ")
-                guard words.count == 3, let id = ObjectID(words[1]) else { continue }
-                let path = String(decoding: entry[(tab + 1)...], as: UTF8.self)
-                if let pointer = try DatasetScan(repository).pointer(id, path: path) { found[pointer] = path }
+            for entry in ListedEntry.parse(try await git.bytes(["ls-files", "-s", "-z"]))
+            where entry.isFile && Dataset.isPointerPath(entry.path) {
+                if let pointer = try DatasetScan(repository).pointer(entry.id, path: entry.name) {
+                    found[pointer] = entry.name
+                }
             }
         }
         if repository.workTree != nil {

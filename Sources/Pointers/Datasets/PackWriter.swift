@@ -54,9 +54,7 @@ final class PackWriter: @unchecked Sendable {
     }
 
     private func begin() throws {
-        let folder = store.root.appending("incoming")
-        try Files.makeDirectory(folder)
-        path = folder.appending("\(UUIDv7())")
+        path = try store.folder("incoming").appending("\(UUIDv7())")
         do {
             file = try FileDescriptor.open(
                 path, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec],
@@ -84,7 +82,7 @@ final class PackWriter: @unchecked Sendable {
         gate.with { waiting += 1 }
         Threads.start { [self, path, store] in
             var failed: (any Error)?
-            do { try Self.place(file, path, at: store.path(of: digest)) } catch {
+            do { try Self.place(file, path, as: digest, in: store) } catch {
                 failed = error
                 Files.remove(path)
             }
@@ -97,14 +95,13 @@ final class PackWriter: @unchecked Sendable {
         }
     }
 
-    private static func place(_ file: FileDescriptor, _ path: FilePath, at target: FilePath) throws {
+    private static func place(
+        _ file: FileDescriptor, _ path: FilePath, as digest: Digest, in store: ContentStore
+    ) throws {
         let status = fsync(file.rawValue)
         let error = Errno(rawValue: errno)
         try? file.close()
         guard status == 0 else { throw FileFailure("flush", path, error) }
-        let folder = target.removingLastComponent()
-        try Files.makeDirectory(folder)
-        try Files.rename(path, to: target)
-        Files.flush(folder)
+        try store.adopt(path, as: digest)
     }
 }

@@ -71,26 +71,17 @@ public struct DataCheck: Sendable {
         let list =
             try await repository.git.bytes(
                 commit.map { ["ls-tree", "-r", "-z", "--full-tree", $0.hex] } ?? ["ls-files", "-s", "-z"])
-        var blobs: [(path: RepositoryPath, blob: ObjectID)] = []
-        for entry in list.split(separator: 0) where entry.starts(with: "100".utf8) {
-            guard let tab = entry.firstIndex(of: 0x09) else { continue }
-            let path = Array(entry[(tab + 1)...])
-            let words = String(decoding: entry[..<tab], as: UTF8.self).split(separator: " ")
-            guard words.count == 3, let id = ObjectID(words[commit == nil ? 1 : 2]), !known.contains(path) else {
-                continue
-            }
-            blobs.append((path, id))
-        }
+        let blobs = ListedEntry.parse(list).filter { $0.isFile && !known.contains($0.path) }
         let filters = try await repository.attribute("filter", of: blobs.map(\.path))
-        return try blobs.filter { filters[$0.path] == "lfs" }.compactMap { path, blob in
-            guard let header = try repository.header(blob), header.size > 0 else { return nil }
-            let name = String(decoding: path, as: UTF8.self)
+        return try blobs.filter { filters[$0.path] == "lfs" }.compactMap { entry in
+            guard let header = try repository.header(entry.id), header.size > 0 else { return nil }
+            let name = entry.name
             guard header.size <= Pointer.maximumLength else {
                 return Problem(
                     kind: .notPointer, path: name, content: nil, detail: "git keeps \(header.size) bytes itself")
             }
             do {
-                _ = try Pointer.parse(repository.blob(blob), path: name)
+                _ = try Pointer.parse(repository.blob(entry.id), path: name)
                 return nil
             } catch let failure as PointerFailure {
                 if case .malformed = failure {

@@ -26,36 +26,30 @@ public struct DataFiles: Sendable {
 
     /// `conflicts`: also all sides of paths that are in conflict.
     func inIndex(of git: Git, _ paths: [String] = [], conflicts: Bool = false) async throws -> [DataFile] {
-        // mode SP id SP stage TAB path NUL
         let output = try await git.bytes(["ls-files", "-s", "-z", "--full-name", "--"] + paths)
-        return try parse(output) { words in words.count == 3 && (conflicts || words[2] == "0") ? words[1] : nil }
+        return try find(ListedEntry.parse(output).filter { conflicts || $0.stage == 0 })
     }
 
     /// Those of a commit.
     public func at(_ commit: ObjectID, _ paths: [String] = [], in folder: FilePath? = nil) async throws -> [DataFile] {
         let git = folder.map { Git(in: $0) } ?? repository.git
-        // mode SP kind SP id TAB path NUL
         let whole = paths.isEmpty ? ["--full-tree"] : ["--full-name"]
         let output = try await git.bytes(["ls-tree", "-r", "-z"] + whole + [commit.hex, "--"] + paths)
-        return try parse(output) { words in words.count == 3 && words[1] == "blob" ? words[2] : nil }
+        return try find(ListedEntry.parse(output))
     }
 
-    private func parse(_ output: [UInt8], id: ([Substring]) -> Substring?) throws -> [DataFile] {
+    private func find(_ entries: [ListedEntry]) throws -> [DataFile] {
         var known: [ObjectID: Pointer?] = [:]
-        return try output.split(separator: 0).compactMap { entry in
-            guard let tab = entry.firstIndex(of: 0x09), entry.starts(with: "100".utf8) else { return nil }
-            let words = String(decoding: entry[..<tab], as: UTF8.self).split(separator: " ")
-            guard let text = id(words), let blob = ObjectID(text) else { return nil }
+        return try entries.filter(\.isFile).compactMap { entry in
             let pointer: Pointer?
-            if let earlier = known[blob] {
+            if let earlier = known[entry.id] {
                 pointer = earlier
             } else {
-                pointer = try self.pointer(blob)
-                known[blob] = .some(pointer)
+                pointer = try self.pointer(entry.id)
+                known[entry.id] = .some(pointer)
             }
             return pointer.map {
-                DataFile(
-                    path: Array(entry[(tab + 1)...]), pointer: $0, isExecutable: words[0] == "100755", blob: blob)
+                DataFile(path: entry.path, pointer: $0, isExecutable: entry.isExecutable, blob: entry.id)
             }
         }
     }

@@ -3,6 +3,20 @@ public import GitKit
 public import Storage
 internal import SystemPackage
 
+/// A data remote that is the store which is to be pruned.
+public struct RemoteIsStore: Failure {
+    let remote: String
+    let store: String
+
+    public var kind: FailureKind { .user }
+    public var description: String {
+        "the data remote \(remote) is the store of this clone itself (\(store)): nothing was deleted"
+    }
+    public var hints: [String] {
+        ["name another place in ml.yaml (`data.remote`) and `git ml push --all`, then prune"]
+    }
+}
+
 /// Decides which content of this clone can go: what is at the remote and nobody here is likely to need soon.
 public struct Pruning: Sendable {
     let repository: Repository
@@ -25,6 +39,21 @@ public struct Pruning: Sendable {
             guard let status = Files.status(store.path(of: digest)), status.modified < time else { return nil }
             return ContentID(digest, size: status.size)
         }
+    }
+
+    /// Those of the contents of a store that a remote has, and that can be brought again from there.
+    ///
+    /// A remote that is this very store, or a link to it, is an error.
+    public func safe(_ contents: [ContentID], in store: ContentStore, at remote: any ObjectRemote) async throws
+        -> Set<ContentID>
+    {
+        if contents.isEmpty { return [] }
+        let present = try await remote.present(contents, for: .download)
+        if present.isEmpty { return [] }
+        guard try await !remote.isSame(as: store) else {
+            throw RemoteIsStore(remote: remote.address, store: store.root.string)
+        }
+        return present
     }
 
     private func retained() async throws -> Set<Digest> {

@@ -101,18 +101,30 @@ public struct OriginCopy: Sendable {
                 try store.checkOut(pointer.digest, size: pointer.size, to: file, executable: entry.isExecutable)
                 outcome.size += pointer.size
             } else {
-                try Files.replace(file, mode: entry.isExecutable ? 0o755 : nil) { handle in
-                    if entry.pointer != nil { return }
-                    try reader.read(entry.id) { piece in
-                        do { _ = try handle.writeAll(piece) } catch let errno as Errno {
-                            throw FileFailure("write", file, errno)
-                        }
-                        outcome.size += Int64(piece.count)
-                    }
-                }
+                outcome.size += try write(entry.pointer == nil ? entry.id : nil, reader, file, entry.isExecutable)
             }
             outcome.files += 1
         }
+        // One flush for all of them, before they get their name.
+        if !Files.flushFileSystem(of: top) { Files.flush(top) }
+    }
+
+    /// Writes a blob to a new file, or an empty file, and returns its size; it is not flushed.
+    private func write(_ id: ObjectID?, _ reader: BlobReader, _ file: FilePath, _ isExecutable: Bool) throws -> Int64 {
+        var size: Int64 = 0
+        do {
+            let handle = try FileDescriptor.open(
+                file, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec],
+                permissions: FilePermissions(rawValue: isExecutable ? 0o777 : 0o666))
+            try handle.closeAfter {
+                guard let id else { return }
+                try reader.read(id) { piece in
+                    _ = try handle.writeAll(piece)
+                    size += Int64(piece.count)
+                }
+            }
+        } catch let errno as Errno { throw FileFailure("write", file, errno) }
+        return size
     }
 
     /// A folder cannot be renamed over another: the old one goes aside first, and comes back when that fails.

@@ -43,14 +43,27 @@ extension OtherRepository {
 
     /// Which contents can be had.
     public func present(_ pointers: [Pointer]) async throws -> Set<Pointer> {
-        var rest = Set(pointers.filter { $0.size > 0 })
-        let all = rest
+        let there = try await present(pointers.filter { $0.size > 0 }.map { ContentID($0.digest, size: $0.size) })
+        return Set(pointers.filter { $0.size == 0 || there.contains(ContentID($0.digest, size: $0.size)) })
+    }
+
+    private func present(_ contents: [ContentID]) async throws -> Set<ContentID> {
+        var rest = Set(contents)
         for place in rest.isEmpty ? [] : try places() where !rest.isEmpty {
-            for content in try await place.present(rest.map { ContentID($0.digest, size: $0.size) }, for: .download) {
-                rest.remove(Pointer(digest: content.digest, size: content.size))
-            }
+            rest.subtract(try await place.present(Array(rest), for: .download))
         }
-        return all.subtracting(rest).union(pointers.filter { $0.size == 0 })
+        return Set(contents).subtracting(rest)
+    }
+
+    /// Which datasets can be had whole, packs and all; of each the root of its manifest is read.
+    public func present(_ datasets: [DatasetPointer]) async throws -> Set<DatasetPointer> {
+        let store = KeptObjects(repository).store
+        let roots = try await present(datasets.map(\.manifest))
+        try await download(roots, into: store) { _ in ["the manifest of a dataset"] }
+        let readable = Set(datasets.filter { roots.contains($0.manifest) })
+        let needs = try readable.map { ($0, try Dataset.root($0, name: "a dataset", store: store).contents) }
+        let there = try await present(needs.flatMap(\.1))
+        return Set(needs.filter { there.isSuperset(of: $0.1) }.map(\.0))
     }
 
     /// Brings the content behind the selection's pointers into a store, from whichever place has it; all or an error that names

@@ -68,17 +68,12 @@ public struct PointerIndex: Sendable {
     public func read(_ path: String) async throws -> (entries: [Entry], others: [[UInt8]]) {
         let list = try await bytes(["--literal-pathspecs", "ls-files", "-s", "-z", "--", path])
         var result: (entries: [Entry], others: [[UInt8]]) = ([], [])
-        // mode SP id SP stage TAB path NUL
-        for record in list.split(separator: 0) {
-            guard let tab = record.firstIndex(of: 0x09) else { continue }
-            let words = record[..<tab].split(separator: 0x20).map { String(decoding: $0, as: UTF8.self) }
-            let path = Array(record[(tab + 1)...])
-            if words.count == 3, words[2] == "0", words[0].hasPrefix("100"), let id = ObjectID(words[1]),
-                let pointer = try pointer(id, path)
-            {
-                result.entries.append(Entry(path: path, isExecutable: words[0] == "100755", pointer: pointer))
+        for entry in ListedEntry.parse(list) {
+            if entry.stage == 0, entry.isFile, let pointer = try pointer(entry.id, entry.path) {
+                result.entries.append(
+                    Entry(path: entry.path, isExecutable: entry.isExecutable, pointer: pointer))
             } else {
-                result.others.append(path)
+                result.others.append(entry.path)
             }
         }
         return result

@@ -106,13 +106,23 @@ final class LFSActions: Sendable {
     }
 
     /// One request; one that is too large for the server is cut in two.
+    ///
+    /// giftless refuses the whole when it could give nothing of it: that is the answer for each, and where contents differ in why,
+    /// they are asked for apart.
     private func request(_ contents: [ContentID]) async throws -> [ContentID: LFSBatch.Answer] {
         do {
             let body = LFSBatch.request(contents, direction, ref: client.context.ref)
             let json = try await client.call("POST", "/objects/batch", body)
             return try LFSBatch.parse(json, contents, base: try await client.base())
         } catch let refusal as LFSRefusal {
-            guard refusal.status == 413, contents.count > 1 else { throw refusal.failure }
+            let isOfObjects =
+                direction == .download && [404, 422].contains(refusal.status)
+                && refusal.message?.contains("requested objects") == true
+            if isOfObjects, refusal.status == 404 || contents.count == 1 {
+                let answer = LFSBatch.Answer.failed(code: refusal.status, message: refusal.message ?? "")
+                return Dictionary(contents.map { ($0, answer) }) { $1 }
+            }
+            guard refusal.status == 413 || isOfObjects, contents.count > 1 else { throw refusal.failure }
             let half = contents.count / 2
             let first = try await request(Array(contents[..<half]))
             return try await first.merging(request(Array(contents[half...]))) { $1 }

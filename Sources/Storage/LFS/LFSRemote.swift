@@ -50,6 +50,8 @@ public struct LFSRemote: ObjectRemote {
             case .actions(let actions) where actions["download"] != nil: present.insert(content)
             case .actions, .nothingToDo: break
             case .failed(let code, _) where direction == .download && (code == 404 || code == 410): break
+            case .failed(let code, let message) where direction == .download && Self.isOfSize(code, message):
+                throw StorageFailure.wrongSize(content.digest, said: content.size, size: nil, place: address)
             case .failed(let code, let message): refused.append((content, code, message))
             case nil: refused.append((content, 0, "it says nothing of it"))
             }
@@ -125,6 +127,8 @@ public struct LFSRemote: ObjectRemote {
         case .actions(let actions): return actions
         case .failed(let code, _) where direction == .download && (code == 404 || code == 410):
             throw StorageFailure.missing(content.digest, remote: address)
+        case .failed(let code, let message) where direction == .download && Self.isOfSize(code, message):
+            throw StorageFailure.wrongSize(content.digest, said: content.size, size: nil, place: address)
         case .failed(let code, let message): throw refusal(content, code, message, direction, others: 0)
         }
     }
@@ -157,6 +161,11 @@ public struct LFSRemote: ObjectRemote {
     }
 
     // MARK: Failures
+
+    /// Whether a server says that it has the content in another size; Gitea and giftless do, each in its own words.
+    private static func isOfSize(_ code: Int, _ message: String) -> Bool {
+        code == 422 && ["size", "bytes", "validate"].contains { message.lowercased().contains($0) }
+    }
 
     private func failure(_ answer: HTTPResponse, _ action: LFSAction, _ content: ContentID) -> RemoteFailure {
         LFSRefusal(answer, try? JSON.parse(answer.body), action.href).failure

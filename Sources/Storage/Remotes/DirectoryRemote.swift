@@ -5,7 +5,10 @@ public import SystemPackage
 public struct DirectoryRemote: ObjectRemote {
     private let store: ContentStore
 
-    public init(_ folder: FilePath) { store = ContentStore(folder) }
+    /// In a folder that is the group's what is sent is the group's too.
+    public init(_ folder: FilePath) { store = .inheriting(folder) }
+
+    public init(_ store: ContentStore) { self.store = store }
 
     public var address: String { "file://\(store.root)" }
     /// A disk is not faster with many readers.
@@ -28,6 +31,8 @@ public struct DirectoryRemote: ObjectRemote {
         Set(contents.filter { store.contains($0.digest, size: $0.size) })
     }
 
+    public func size(of content: ContentID) -> Int64? { Files.status(store.path(of: content.digest))?.size }
+
     public func upload(_ content: ContentID, from file: FilePath, progress: @escaping @Sendable (Int64) -> Void) throws
     {
         try store.insert(copyOf: file, as: content.digest, size: content.size)
@@ -36,11 +41,11 @@ public struct DirectoryRemote: ObjectRemote {
 
     public func download(_ content: ContentID, to file: FilePath, progress: @escaping @Sendable (Int64) -> Void) throws
     {
-        guard let size = Files.status(store.path(of: content.digest))?.size else {
+        guard let size = size(of: content) else {
             throw StorageFailure.missing(content.digest, remote: address)
         }
         guard size == content.size else {
-            throw StorageFailure.wrongSize(content.digest, said: content.size, size: size)
+            throw StorageFailure.wrongSize(content.digest, said: content.size, size: size, place: address)
         }
         try Files.append(contentsOf: store.path(of: content.digest), to: file, progress: progress)
     }

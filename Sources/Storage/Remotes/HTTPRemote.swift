@@ -36,18 +36,18 @@ public struct HTTPRemote: ObjectRemote {
             var found: Set<ContentID> = []
             for (i, content) in Set(contents).enumerated() {
                 if i >= 16, let one = try await group.next(), let one { found.insert(one) }
-                group.addTask { try await has(content) ? content : nil }
+                group.addTask { try await size(of: content) == content.size ? content : nil }
             }
             for try await case let one? in group { found.insert(one) }
             return found
         }
     }
 
-    private func has(_ content: ContentID) async throws -> Bool {
+    public func size(of content: ContentID) async throws -> Int64? {
         let answer = try await RemoteFailure.send(request("HEAD", content), address: address)
         switch answer.status {
-        case 200: return answer.headers["content-length"].flatMap { Int64($0) } == content.size
-        case 404, 410: return false
+        case 200: return answer.headers["content-length"].flatMap { Int64($0) }
+        case 404, 410: return nil
         default: throw RemoteFailure(answer, address: address)
         }
     }

@@ -44,6 +44,11 @@ public struct SSHRemote: ObjectRemote {
         return Set(zip(contents, sizes).filter { $0.size == $1 }.map(\.0))
     }
 
+    public func size(of content: ContentID) async throws -> Int64? {
+        let path = path(content)
+        return try await run { session in try session.size(session.stat(path)) }
+    }
+
     public func upload(
         _ content: ContentID, from file: FilePath, progress: @escaping @Sendable (Int64) -> Void
     ) async throws {
@@ -114,7 +119,8 @@ public struct SSHRemote: ObjectRemote {
             refusal.code]
         let detail = words.map { "\($0) (\(refusal.message))" } ?? refusal.message
         return RemoteFailure(
-            refusal.code == 3 ? .forbidden : .refused, address: address, detail: detail,
+            refusal.code == 3 ? .forbidden : refusal.code == 1 ? .otherLength : .refused, address: address,
+            detail: detail,
             hints: refusal.code == 4 ? ["the disk there may be full: `df -h`"] : [])
     }
 

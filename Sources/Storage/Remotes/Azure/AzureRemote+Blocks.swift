@@ -4,31 +4,12 @@ internal import Transport
 
 /// Sends one content in blocks and then their list, which is what makes it visible.
 extension AzureRemote {
-    private struct Block: Sendable {
-        let number: Int
-        let start: Int64
-        let size: Int64
-    }
-
     func uploadBlocks(
         _ content: ContentID, from file: FilePath, progress: @escaping @Sendable (Int64) -> Void
     ) async throws {
-        let size = parts.size(for: content.size)
-        let plan = (0..<Int((content.size + size - 1) / size)).map {
-            let start = Int64($0) * size
-            return Block(number: $0, start: start, size: min(size, content.size - start))
-        }
         let sent = try await uncommitted(content)
-        let names = try await withThrowingTaskGroup(of: (Int, String).self) { group in
-            var names: [Int: String] = [:]
-            for (i, block) in plan.enumerated() {
-                if i >= parts.width, let (number, name) = try await group.next() { names[number] = name }
-                group.addTask {
-                    (block.number, try await send(block, of: content, from: file, sent: sent, progress))
-                }
-            }
-            for try await (number, name) in group { names[number] = name }
-            return names.sorted { $0.key < $1.key }.map(\.value)
+        let names = try await parts.each(parts.plan(content.size)) {
+            try await send($0, of: content, from: file, sent: sent, progress)
         }
         try await commit(content, names)
     }
@@ -53,18 +34,17 @@ extension AzureRemote {
 
     /// Sends a block under a name that holds its digest, so that one of that name is known to be right.
     private func send(
-        _ block: Block, of content: ContentID, from file: FilePath, sent: [String: Int64],
+        _ block: Part, of content: ContentID, from file: FilePath, sent: [String: Int64],
         _ progress: @escaping @Sendable (Int64) -> Void
     ) async throws -> String {
-        try Task.checkCancellation()
         var hasher = Digest.Hasher()
         let md5 = try MD5.of { put in
-            try Files.readPieces(of: file, from: block.start, count: block.size) {
+            try block.read(file) {
                 hasher.update($0)
                 try put($0)
             }
         }
-        let number = String(block.number)
+        let number = String(block.index)
         let id =
             String(repeating: "0", count: max(0, 6 - number.count)) + number + "-"
             + hasher.finish().hex.prefix(32)
@@ -76,7 +56,7 @@ extension AzureRemote {
         var call = Call("PUT", key(content))
         call.query = [("comp", "block"), ("blockid", name)]
         call.headers = ["Content-MD5": Base64.encode(md5)]
-        call.body = .range(file, from: block.start, count: block.size)
+        call.body = block.body(file)
         call.length = block.size
         call.progress = progress
         let answer = try await send(call)

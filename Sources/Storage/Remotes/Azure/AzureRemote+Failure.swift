@@ -48,12 +48,6 @@ extension AzureRemote {
     }
 
     func noListing(_ answer: HTTPResponse) -> RemoteFailure {
-        let isPage = answer.headers["content-type"]?.hasPrefix("text/html") == true
-        return RemoteFailure(
-            .unexpectedAnswer, address: address,
-            detail: isPage
-                ? "the answer is a web page, not a listing: a proxy's or a login page"
-                : "the answer is no listing of a container", status: answer.status,
-            hints: ["check the endpoint and any proxy (`https_proxy`, `no_proxy`)"])
+        RemoteFailure(noListing: answer, of: "container", address: address)
     }
 }

@@ -50,7 +50,7 @@ extension AzureRemote {
     }
 
     /// The size of what lies there; nil when there is nothing.
-    func size(of content: ContentID) async throws -> Int64? {
+    public func size(of content: ContentID) async throws -> Int64? {
         let answer = try await send(Call("HEAD", key(content)))
         switch (answer.status, answer.headers["x-ms-error-code"]) {
         case (200, _):

@@ -32,9 +32,9 @@ public struct AzureRemote: ObjectRemote {
     let container: String
     private let settings: AzureSettings
     let prefix: String
-    let parts: S3Remote.Parts
+    let parts: PartSettings
 
-    init(_ place: BucketAddress, _ environment: [String: String], parts: S3Remote.Parts = .init()) throws {
+    init(_ place: BucketAddress, _ environment: [String: String], parts: PartSettings = PartSettings()) throws {
         let names = place.prefix.split(separator: "/")
         guard let container = names.first else { throw StorageFailure.unsupportedRemote(place.address) }
         address = place.address

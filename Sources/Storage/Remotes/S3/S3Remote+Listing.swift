@@ -31,7 +31,7 @@ extension S3Remote {
     }
 
     /// The size of what lies at the store; nil when there is nothing.
-    func size(of content: ContentID) async throws -> Int64? {
+    public func size(of content: ContentID) async throws -> Int64? {
         let answer = try await client.send(S3Client.Call("HEAD", key(content)))
         switch answer.status {
         case 200:

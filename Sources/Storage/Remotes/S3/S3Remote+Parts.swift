@@ -4,20 +4,9 @@ internal import Transport
 
 /// Sends one content in parts: begins or finds the upload, sends what it lacks, and puts it together.
 extension S3Remote {
-    private struct Part: Sendable {
-        let number: Int
-        let start: Int64
-        let size: Int64
-    }
-
     func uploadParts(
         _ content: ContentID, from file: FilePath, progress: @escaping @Sendable (Int64) -> Void
     ) async throws {
-        let size = parts.size(for: content.size)
-        let plan = (0..<Int((content.size + size - 1) / size)).map {
-            let start = Int64($0) * size
-            return Part(number: $0 + 1, start: start, size: min(size, content.size - start))
-        }
         var done: [Int: SentPart] = [:]
         let upload: String
         if let old = try await unfinished(content) {
@@ -27,7 +16,9 @@ extension S3Remote {
             upload = try await begin(content)
         }
         do {
-            let sent = try await send(plan, of: content, from: file, upload: upload, done: done, progress)
+            let sent = try await parts.each(parts.plan(content.size)) { [done] in
+                try await send($0, of: content, from: file, upload: upload, old: done[$0.index + 1], progress)
+            }
             try await complete(content, upload: upload, sent)
         } catch let failure as UploadGone {
             // Another who sends the same has put it together before us, or a rule of the bucket removed it.
@@ -105,9 +96,9 @@ extension S3Remote {
         }
     }
 
-    private func complete(_ content: ContentID, upload: String, _ sent: [Int: SentPart]) async throws {
-        let items = sent.sorted { $0.key < $1.key }.map { number, part in
-            "<Part><PartNumber>\(number)</PartNumber><ETag>\(part.tag.replacing("\"", with: "&quot;"))</ETag>"
+    private func complete(_ content: ContentID, upload: String, _ sent: [SentPart]) async throws {
+        let items = sent.enumerated().map { index, part in
+            "<Part><PartNumber>\(index + 1)</PartNumber><ETag>\(part.tag.replacing("\"", with: "&quot;"))</ETag>"
                 + (part.sha256.map { "<ChecksumSHA256>\($0)</ChecksumSHA256>" } ?? "") + "</Part>"
         }
         let text = "<CompleteMultipartUpload>\(items.joined())</CompleteMultipartUpload>"
@@ -126,35 +117,15 @@ extension S3Remote {
     // MARK: The parts
 
     private func send(
-        _ plan: [Part], of content: ContentID, from file: FilePath, upload: String, done: [Int: SentPart],
-        _ progress: @escaping @Sendable (Int64) -> Void
-    ) async throws -> [Int: SentPart] {
-        try await withThrowingTaskGroup(of: (Int, SentPart).self) { group in
-            var sent: [Int: SentPart] = [:]
-            for (i, part) in plan.enumerated() {
-                if i >= parts.width, let (number, result) = try await group.next() { sent[number] = result }
-                group.addTask {
-                    let result = try await send(
-                        part, of: content, from: file, upload: upload, old: done[part.number], progress)
-                    return (part.number, result)
-                }
-            }
-            for try await (number, result) in group { sent[number] = result }
-            return sent
-        }
-    }
-
-    private func send(
         _ part: Part, of content: ContentID, from file: FilePath, upload: String, old: SentPart?,
         _ progress: @escaping @Sendable (Int64) -> Void
     ) async throws -> SentPart {
-        try Task.checkCancellation()
         var hasher = Digest.Hasher()
-        try Files.readPieces(of: file, from: part.start, count: part.size) { hasher.update($0) }
+        try part.read(file) { hasher.update($0) }
         let digest = hasher.finish()
         let sha256 = Base64.encode(digest.bytes)
         func md5() throws -> [UInt8] {
-            try MD5.of { put in try Files.readPieces(of: file, from: part.start, count: part.size, put) }
+            try MD5.of { put in try part.read(file, put) }
         }
         if let old, old.size == part.size,
             try old.sha256 == sha256 || old.tag.filter({ $0 != "\"" }) == Hex.encode(md5())
@@ -163,12 +134,10 @@ extension S3Remote {
             return old
         }
         var call = S3Client.Call("PUT", key(content))
-        call.query = [("partNumber", "\(part.number)"), ("uploadId", upload)]
-        call.body = .range(file, from: part.start, count: part.size)
+        call.query = [("partNumber", "\(part.index + 1)"), ("uploadId", upload)]
+        call.body = part.body(file)
         call.payload = digest.hex
-        call.headers = try client.checksum(sha256: digest.bytes) { put in
-            try Files.readPieces(of: file, from: part.start, count: part.size, put)
-        }
+        call.headers = try client.checksum(sha256: digest.bytes) { put in try part.read(file, put) }
         call.progress = progress
         let answer = try await client.send(call)
         guard answer.isSuccess else { throw refused(answer) }

@@ -8,25 +8,11 @@ internal import Transport
 /// interrupted is continued. Uploads that nobody continues stay at the store, unseen, until a rule of the bucket (Amazon:
 /// `AbortIncompleteMultipartUpload`) removes them.
 public struct S3Remote: ObjectRemote {
-    /// When content goes up in parts, and how.
-    struct Parts: Sendable {
-        var threshold: Int64 = 64 << 20
-        var size: Int64 = 16 << 20
-        /// At once, of one content.
-        var width = 4
-
-        /// The size of a part, so that there are at most 10,000.
-        func size(for total: Int64) -> Int64 {
-            let least = (total + 9_999) / 10_000
-            return max(size, (least + 0xf_ffff) & ~0xf_ffff)
-        }
-    }
-
     let client: S3Client
     let prefix: String
-    let parts: Parts
+    let parts: PartSettings
 
-    init(_ client: S3Client, prefix: String, parts: Parts = Parts()) {
+    init(_ client: S3Client, prefix: String, parts: PartSettings = PartSettings()) {
         self.client = client
         self.prefix = prefix
         self.parts = parts
@@ -85,12 +71,6 @@ extension S3Client {
     }
 
     func noListing(_ answer: HTTPResponse) -> RemoteFailure {
-        let isPage = answer.headers["content-type"]?.hasPrefix("text/html") == true
-        return RemoteFailure(
-            .unexpectedAnswer, address: address,
-            detail: isPage
-                ? "the answer is a web page, not a listing: a proxy's or a login page"
-                : "the answer is no listing of a bucket", status: answer.status,
-            hints: ["check the endpoint and any proxy (`https_proxy`, `no_proxy`)"])
+        RemoteFailure(noListing: answer, of: "bucket", address: address)
     }
 }
