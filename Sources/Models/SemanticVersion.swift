@@ -86,3 +86,30 @@ public struct SemanticVersion: Hashable, Sendable, Comparable, CustomStringConve
         return a.prerelease.count < b.prerelease.count
     }
 }
+
+extension SemanticVersion {
+    /// The number by which MLflow's clients know a version; nil for one that has none.
+    ///
+    /// vN.0.0 is N; any other vA.B.C is 10¹² + A·10⁸ + B·10⁴ + C, B and C below 10⁴. Pre-releases and builds have none.
+    public var mlflowNumber: Int64? {
+        guard prerelease.isEmpty, build == nil else { return nil }
+        if (1..<Self.firstComposed).contains(Int64(major)), minor == 0, patch == 0 { return Int64(major) }
+        guard major < 90_000_000_000, minor < 10_000, patch < 10_000 else { return nil }
+        return Self.firstComposed + Int64(major) * 100_000_000 + Int64(minor) * 10_000 + Int64(patch)
+    }
+
+    /// The version that a number of MLflow's means; nil where no version bears it.
+    public init?(mlflowNumber number: Int64) {
+        if (1..<Self.firstComposed).contains(number) {
+            self.init(Int(number), 0, 0)
+        } else {
+            let rest = number.subtractingReportingOverflow(Self.firstComposed)
+            guard !rest.overflow, rest.partialValue >= 0 else { return nil }
+            let value = Int(rest.partialValue)
+            self.init(value / 100_000_000, value / 10_000 % 10_000, value % 10_000)
+            guard mlflowNumber == number else { return nil }
+        }
+    }
+
+    private static let firstComposed: Int64 = 1_000_000_000_000
+}

@@ -19,8 +19,8 @@ struct GateCommand: ParsableCommand {
     @Argument(help: "The stage.")
     var stage: String
 
-    @Argument(help: "The commit.")
-    var revision = "HEAD"
+    @Argument(help: "What to try: a commit, a version, #STAGE or a run.")
+    var candidate = "HEAD"
 
     func run() throws {
         let store = try RunStore.current()
@@ -30,10 +30,13 @@ struct GateCommand: ParsableCommand {
         guard let settings = project.stage(stage, of: name) else {
             throw ModelFailure.unknownStage(stage, known: Array(project.stages.keys))
         }
-        let entry = Registry(try repository.tags()).models[name]
+        let registry = Registry(try repository.tags(), allowLight: project.allowsLightTags)
+        let commit = try Candidate.find(
+            candidate, of: name, path: model.path, registry: registry, repository: repository, runs: { store }
+        ).commit
         let results = try GateCheck(store).check(
-            settings, model: name, path: model.path, candidate: repository.resolve(revision),
-            current: entry?.desired[stage]?.commit)
+            settings, model: name, path: model.path, candidate: commit,
+            current: registry.models[name]?.desired[stage]?.commit)
         for result in results { print(result.line) }
         if results.contains(where: { !$0.isPassed }) { throw ExitCode(1) }
     }

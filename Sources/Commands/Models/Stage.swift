@@ -3,6 +3,7 @@ internal import Base
 internal import GitKit
 internal import Models
 internal import Pointers
+internal import Runs
 
 struct Stage: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -20,7 +21,7 @@ struct Stage: AsyncParsableCommand {
     @Argument(help: "The stage.")
     var stage: String
 
-    @Argument(help: "A version or commit; default: the latest version.")
+    @Argument(help: "A version, commit or run, or the #STAGE it is in now; default: the latest version.")
     var version: String?
 
     @OptionGroup var options: TagOptions
@@ -32,8 +33,12 @@ struct Stage: AsyncParsableCommand {
         guard project.stage(stage, of: name) != nil else {
             throw ModelFailure.unknownStage(stage, known: Array(project.stages.keys))
         }
-        let entry = Registry(try repository.tags(), allowLight: project.allowsLightTags).models[name]
-        let commit = try commit(entry, repository, name)
+        let registry = Registry(try repository.tags(), allowLight: project.allowsLightTags)
+        let entry = registry.models[name]
+        let commit = try Candidate.find(
+            version, of: name, path: settings.path, registry: registry, repository: repository,
+            runs: { try RunStore.current() }
+        ).commit
         guard let file = try repository.entry(settings.path, in: commit) else {
             throw ModelFailure.noFile(path: settings.path, commit: commit.short)
         }
@@ -47,20 +52,6 @@ struct Stage: AsyncParsableCommand {
         let lines = statement.filter { !$0.1.isEmpty }.map { "\($0.0): \($0.1)" }.joined(separator: "\n")
         try await TagMaking(repository: repository, options: options).make(
             tag, on: commit, message: (options.message ?? "Stage \(name) in \(stage)") + "\n\n" + lines + "\n")
-    }
-
-    private func commit(_ entry: ModelEntry?, _ repository: Repository, _ name: ModelName) throws -> ObjectID {
-        guard let version else {
-            if let latest = entry?.latest { return latest.commit }
-            throw ModelFailure.noVersion(model: "\(name)")
-        }
-        if let number = SemanticVersion(version) {
-            guard let found = entry?.versions.last(where: { $0.version == number && !$0.isDeregistered }) else {
-                throw ModelFailure.noVersion(model: "\(name) \(number)")
-            }
-            return found.commit
-        }
-        return try repository.resolve(version)
     }
 
     private func digest(_ file: TreeEntry, _ repository: Repository) throws -> String {
