@@ -36,7 +36,7 @@ struct Package: AsyncParsableCommand {
             : Project.inWorkTree(of: repository)
         let address = try ModelAddress(model)
         let (name, settings) = try project.model("\(address.model)")
-        let registry = Registry(try repository.tags(), allowLight: project.allowsLightTags)
+        let registry = try Registry(repository, allowLight: project.allowsLightTags)
         let entry = registry.models[name]
         // A model without a version is packaged as it is now.
         let commit =

@@ -30,7 +30,7 @@ struct GateCommand: ParsableCommand {
         guard let settings = project.stage(stage, of: name) else {
             throw ModelFailure.unknownStage(stage, known: Array(project.stages.keys))
         }
-        let registry = Registry(try repository.tags(), allowLight: project.allowsLightTags)
+        let registry = try Registry(repository, allowLight: project.allowsLightTags)
         let commit = try Candidate.find(
             candidate, of: name, path: model.path, registry: registry, repository: repository, runs: { store }
         ).commit
