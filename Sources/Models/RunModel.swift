@@ -1,6 +1,5 @@
-public import Base
+internal import Base
 public import GitKit
-internal import Pointers
 public import Runs
 
 /// The model that a run made, and the commits that hold it.
@@ -34,14 +33,5 @@ public struct RunModel: Sendable {
     public func isHeld(by commit: ObjectID, in repository: Repository) throws -> Bool {
         guard !outputs.isEmpty, try repository.header(commit) != nil else { return false }
         return try outputs.allSatisfy { try repository.content($0.path, at: commit) == $0.digest }
-    }
-}
-
-extension Repository {
-    /// The digest of what a path holds at a commit: what its pointer names, or the bytes that git keeps; nil when no file is
-    /// there.
-    public func content(_ path: String, at commit: ObjectID) throws -> Digest? {
-        guard let bytes = try file(path, in: commit) else { return nil }
-        return (try? Pointer.parse(bytes, path: path))?.digest ?? Digest.of(bytes)
     }
 }

@@ -83,12 +83,13 @@ public struct SemanticVersion: Hashable, Sendable, Comparable, CustomStringConve
             + (build.map { "+" + $0 } ?? "")
     }
 
-    /// The next version when that part goes up.
+    /// The next version when that part goes up; a pre-release becomes the release that it leads to, if that is one.
     public func bumped(_ part: Part) -> SemanticVersion {
+        let isRelease = prerelease.isEmpty
         switch part {
-        case .major: SemanticVersion(major + 1, 0, 0)
-        case .minor: SemanticVersion(major, minor + 1, 0)
-        case .patch: SemanticVersion(major, minor, patch + 1)
+        case .major: return SemanticVersion(!isRelease && minor == 0 && patch == 0 ? major : major + 1, 0, 0)
+        case .minor: return SemanticVersion(major, !isRelease && patch == 0 ? minor : minor + 1, 0)
+        case .patch: return SemanticVersion(major, minor, isRelease ? patch + 1 : patch)
         }
     }
 

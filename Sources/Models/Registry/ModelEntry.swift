@@ -74,6 +74,9 @@ public struct ModelEntry: Sendable {
         versions.filter { $0.commit == commit && !$0.isDeregistered }.max { $0.version < $1.version }
     }
 
+    /// The date of the latest tag.
+    public var lastChange: Timestamp? { history.last?.event.time }
+
     /// The stages where what is current by date is not what is desired by counter.
     public var disputedStages: [String] {
         Set(stages.keys).union(desired.keys).sorted().filter { stages[$0]?.first?.commit != desired[$0]?.commit }

@@ -22,7 +22,7 @@ public struct TagEvent: Hashable, Sendable {
     }
 
     /// GTO's order among events of one second (`priority`).
-    var priority: Int {
+    public var priority: Int {
         switch tag.action {
         case .deprecate: 2
         case .register: 3
