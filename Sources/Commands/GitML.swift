@@ -39,7 +39,12 @@ public struct GitML: AsyncParsableCommand {
                     DeleteRun.self,
                     RestoreRun.self, PurgeCommand.self, Import.self, Export.self,
                 ]),
-            CommandGroup(name: "Models:", subcommands: [ModelList.self, Register.self, Stage.self, GateCommand.self]),
+            CommandGroup(
+                name: "Models:",
+                subcommands: [
+                    ModelList.self, ModelShow.self, ModelHistory.self, Register.self, Stage.self, Unstage.self,
+                    Deprecate.self, Deregister.self, GateCommand.self, ReviewCommand.self,
+                ]),
             CommandGroup(
                 name: "Delivery:",
                 subcommands: [RunnerCommand.self, Deliveries.self, Logs.self, Package.self, Local.self]),

@@ -56,7 +56,7 @@ public struct Runner: Sendable {
         guard let policy = try Project.at(policyCommit, in: repository) else {
             return say("the protected branch has no \(Project.fileName)")
         }
-        let registry = Registry(try repository.tags(), allowLight: policy.allowsLightTags)
+        let registry = try Registry(repository, allowLight: policy.allowsLightTags)
         for problem in registry.problems { say("ignored the tag \(problem.tag): \(problem.reason)") }
         let log = DeliveryLog(repository)
         let delivered = try log.all().filter { $0.status == "succeeded" && $0.counter != nil }

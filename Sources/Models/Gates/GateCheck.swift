@@ -108,7 +108,7 @@ public struct GateCheck: Sendable {
             references.current = try runs.current(current)
         }
         if filters.contains(where: \.usesBest) {
-            let registry = try self.registry ?? Registry(repository.tags())
+            let registry = try self.registry ?? Registry(repository)
             references.versions = try runs.versions(registry.models[model]?.versions ?? [], except: candidate)
         }
         return references

@@ -1,5 +1,5 @@
 internal import Base
-public import GitKit
+internal import GitKit
 internal import Pointers
 internal import Storage
 
@@ -54,7 +54,8 @@ struct DataComparison {
         if let old {
             paths = try repository.changedPaths(from: old, to: new)
         } else {
-            paths = try (PointerScan(repository).pointers(in: new).map(\.path)
+            paths = try
+                (PointerScan(repository).pointers(in: new).map(\.path)
                 + DatasetScan(repository).pointers(in: new).map(\.path)).sorted()
         }
         return try paths.compactMap { path in

@@ -1,7 +1,8 @@
 internal import Base
 internal import GitKit
 internal import Pointers
-public import Runs
+internal import Runs
+internal import Storage
 
 /// Whether a run could be run again, going by what is recorded; nothing is executed or fetched for it.
 public struct Reproducibility: Sendable, Equatable {

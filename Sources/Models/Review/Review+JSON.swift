@@ -63,7 +63,10 @@ extension DataChange {
             "path": .string(path), "kind": isDataset ? "dataset" : "file", "state": .string(state.rawValue),
             "old": old?.json ?? .null, "new": new?.json ?? .null,
             "files": files.map {
-                ["added": .int(Int64($0.added)), "changed": .int(Int64($0.changed)), "removed": .int(Int64($0.removed))]
+                [
+                    "added": .int(Int64($0.added)), "changed": .int(Int64($0.changed)),
+                    "removed": .int(Int64($0.removed)),
+                ]
             } ?? .null,
         ]
     }

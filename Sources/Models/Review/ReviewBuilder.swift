@@ -57,7 +57,9 @@ public struct ReviewBuilder: Sendable {
         guard let entry = try repository.entry(path, in: commit) else { return nil }
         var total: Int64 = 0
         func add(_ entry: TreeEntry) throws {
-            guard [.file, .executable].contains(entry.mode), let header = try repository.header(entry.id) else { return }
+            guard [.file, .executable].contains(entry.mode), let header = try repository.header(entry.id) else {
+                return
+            }
             var size = Int64(header.size)
             if header.size <= Pointer.maximumLength {
                 let bytes = try repository.blob(entry.id)
@@ -105,7 +107,8 @@ public struct ReviewBuilder: Sendable {
         return texts
     }
 
-    private func code(_ old: ObjectID, _ new: ObjectID, without data: [DataChange]) async throws -> [Review.CodeChange] {
+    private func code(_ old: ObjectID, _ new: ObjectID, without data: [DataChange]) async throws -> [Review.CodeChange]
+    {
         let stat = try await repository.git.run([
             "diff", "--numstat", "--no-renames", "-z", "--no-ext-diff", "--no-textconv", "--end-of-options", old.hex,
             new.hex,

@@ -49,7 +49,10 @@ public struct ReviewMarkdown: Sendable {
             lines.append("| " + row.map(Self.cell).joined(separator: " | ") + " |")
         }
         let more = section.rows.count - Self.longestTable
-        if more > 0 { lines.append("| " + (["… and \(more) more"] + columns.dropFirst().map { _ in "" }).joined(separator: " | ") + " |") }
+        if more > 0 {
+            lines.append(
+                "| " + (["… and \(more) more"] + columns.dropFirst().map { _ in "" }).joined(separator: " | ") + " |")
+        }
         return lines.joined(separator: "\n")
     }
 

@@ -1,6 +1,6 @@
 internal import Base
 internal import GitKit
-public import Runs
+internal import Runs
 
 /// A review in the order in which people read it; terminal, HTML and Markdown show the same page.
 public struct ReviewPage: Sendable {
@@ -42,7 +42,8 @@ public struct ReviewPage: Sendable {
         title = "\(review.model) → \(review.stage): \(review.candidate.label)"
         verdict = Self.verdict(review)
         sections = [
-            Self.versions(review), Self.gates(review), Self.metrics(review), Self.values("Parameters", review.params, review),
+            Self.versions(review), Self.gates(review), Self.metrics(review),
+            Self.values("Parameters", review.params, review),
             Self.data(review), Self.code(review), Self.values("Environment", review.environment, review),
             Self.provenance(review),
         ]
@@ -59,7 +60,9 @@ public struct ReviewPage: Sendable {
     private static func versions(_ review: Review) -> Section {
         var section = Section(title: "Versions", columns: ["", "now", "candidate"])
         func row(_ name: String, _ text: (Review.Side) -> Cell) {
-            section.rows.append([.own(name), review.current.map(text) ?? .own("nothing", .quiet), text(review.candidate)])
+            section.rows.append([
+                .own(name), review.current.map(text) ?? .own("nothing", .quiet), text(review.candidate),
+            ])
         }
         row("version") { .own($0.label) }
         row("commit") { .own($0.commit.id.short) }
@@ -68,7 +71,9 @@ public struct ReviewPage: Sendable {
         row("committed") { .own($0.commit.committer.time.minutes) }
         row("trained by") { .foreign($0.run?.user) }
         row("trained") { .own($0.run?.started.minutes ?? "") }
-        row("run") { .foreign($0.run.map { [$0.name, String($0.id.prefix(12))].compactMap(\.self).joined(separator: " ") }) }
+        row("run") {
+            .foreign($0.run.map { [$0.name, String($0.id.prefix(12))].compactMap(\.self).joined(separator: " ") })
+        }
         row("command") { .foreign($0.run.map { $0.command.map(shellQuoted).joined(separator: " ") }) }
         row("model size") { .own($0.size.map(ByteCount.format) ?? "not there") }
         if let assignment = review.assignment {
@@ -192,7 +197,9 @@ public struct ReviewPage: Sendable {
             case .incomplete: ("may differ when run again", .bad)
             case .no: ("no", .bad)
             }
-        section.rows = [[.own(word, tone), .foreign(review.reproducibility.reasons.first ?? "all that it needs is recorded")]]
+        section.rows = [
+            [.own(word, tone), .foreign(review.reproducibility.reasons.first ?? "all that it needs is recorded")]
+        ]
         section.rows += review.reproducibility.reasons.dropFirst().map { [.own(""), .foreign($0)] }
         return section
     }

@@ -62,23 +62,24 @@ extension FilterNumber {
 }
 
 extension MetricDirection {
-    private static let lower = [
+    private static let lowerNames = [
         "loss", "error", "rmse", "mse", "mae", "mape", "perplexity", "latency", "seconds", "brier",
     ]
-    private static let higher: Set<String> = [
-        "auc", "auroc", "auprc", "acc", "accuracy", "f1", "precision", "recall", "sensitivity", "specificity", "r2", "score",
+    private static let higherNames: Set<String> = [
+        "auc", "auroc", "auprc", "acc", "accuracy", "f1", "precision", "recall", "sensitivity", "specificity", "r2",
+        "score",
         "iou", "miou", "dice", "map", "ap", "ndcg", "mrr", "bleu", "rouge", "kappa", "mcc", "gini",
     ]
 
     /// Which way a metric of a well-known name gets better; nil for other names.
     public init?(wellKnown name: String) {
         let name = name.lowercased()
-        if Self.lower.contains(where: { name.contains($0) }) {
+        if Self.lowerNames.contains(where: { name.contains($0) }) {
             self = .lower
             return
         }
         let words = name.split { !$0.isLetter && !$0.isNumber }.map(String.init)
-        guard words.contains(where: { Self.higher.contains($0) }) else { return nil }
+        guard words.contains(where: { Self.higherNames.contains($0) }) else { return nil }
         self = .higher
     }
 }
