@@ -1,7 +1,7 @@
 public import Base
 
 /// One entry of `stages:`: what must hold before a model is in that stage, and where it goes.
-public struct StageSettings: Sendable {
+public struct StageSettings: Sendable, Equatable {
     /// One gate: an expression, a command, or a check of data.
     public enum Gate: Sendable, Equatable {
         case expression(String)
@@ -30,7 +30,8 @@ public struct StageSettings: Sendable {
     }
 
     public var gates: [Gate] = []
-    public var signers: String?
+    /// Who may stage; nil: whoever may push.
+    public var signers: SignerSettings?
     public var isStrict = false
     public var requiresReachable = true
     public var approvals: Int64 = 0
@@ -52,10 +53,11 @@ public struct StageSettings: Sendable {
             "nightly", "track", "notify",
         ])
         gates = try fields["gate"]?.list().map(Self.gate) ?? gates
-        signers = try fields["signers"]?.text() ?? signers
+        signers = try fields["signers"].map(SignerSettings.init) ?? signers
         isStrict = try fields["strict"]?.bool() ?? isStrict
         requiresReachable = try fields["require_reachable"]?.bool() ?? requiresReachable
         approvals = try fields["approvals"]?.int() ?? approvals
+        if approvals < 0, let node = fields["approvals"] { throw node.failure("“approvals” is a number of people") }
         evidence = try fields["evidence"]?.text() ?? evidence
         deploy = try fields["deploy"].map(Self.target) ?? deploy
         probe = try fields["probe"].map(Self.probe) ?? probe
@@ -110,9 +112,6 @@ public struct StageSettings: Sendable {
     /// What this policy asks for that this version cannot check; nothing is delivered when there is anything.
     public var unsupported: [String] {
         var keys: [String] = []
-        if signers != nil { keys.append("signers") }
-        if isStrict { keys.append("strict") }
-        if approvals > 0 { keys.append("approvals") }
         if evidence != "any" { keys.append("evidence: \(evidence)") }
         if gates.contains(where: { if case .expression = $0 { false } else { true } }) {
             keys.append("gate: run or data")

@@ -63,7 +63,7 @@ struct ProjectTests {
         )
         #expect(
             project.stages["prod"]?.unsupported
-                == ["signers", "strict", "approvals", "evidence: signed", "deploy: to: kubernetes"])
+                == ["evidence: signed", "deploy: to: kubernetes"])
     }
 }
 
