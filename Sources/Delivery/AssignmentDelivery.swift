@@ -96,7 +96,7 @@ struct AssignmentDelivery {
     private func steps() async throws -> (target: String, package: BuiltPackage, image: ImageReference) {
         let settings = try await step("verify") { try await verify() }
         try await step("fetch") { try await fetch() }
-        try await step("gates") { try gates(settings.stage) }
+        try await step("gates") { try await gates(settings.stage) }
         let packaging = ModelPackage(
             repository: repository, places: places, model: model, settings: settings.model, commit: assignment.commit)
         let image = try packaging.destination(policy.registry)
@@ -237,14 +237,22 @@ struct AssignmentDelivery {
             .fetch(pointers.map(\.pointer))
     }
 
-    private func gates(_ settings: StageSettings) throws {
+    private func gates(_ settings: StageSettings) async throws {
         let served = try log.all().first {
             $0.model == "\(model.name)" && $0.stage == stage && $0.status == "succeeded"
         }
-        let results = try GateCheck(RunStore(repository)).check(
+        let (repository, data) = (repository, policy.data)
+        let check = try GateCheck(
+            repository, store: RunStore(repository), policy: policyCommit,
+            remote: { try data.objectRemote(of: repository, gitRemote: repository.commonDirectory.string) },
+            say: { [tell] in tell("  " + $0) })
+        let results = try await check.check(
             settings, model: model.name, path: policy.models[model.name]?.path, candidate: assignment.commit,
             current: served?.commit)
-        for result in results { say("  \(result.line)") }
+        for result in results {
+            say("  \(result.line)")
+            for line in result.lines { say("    \(line)") }
+        }
         let failed = results.filter { !$0.isPassed }
         guard failed.isEmpty else {
             throw Refusal(failed.map { "gate \($0.text): \($0.detail)" }.joined(separator: "; "))

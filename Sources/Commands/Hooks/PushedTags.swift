@@ -77,16 +77,16 @@ struct PushedTags {
 
     private func failedGates(of ref: TagRef, _ policy: Policy, but updates: [RefUpdate]) async throws -> [String] {
         guard let tag = ModelTag(ref.name), case .assign(let stage) = tag.action,
-            let settings = policy.project.stage(stage, of: tag.model), !settings.gates.isEmpty
+            let settings = policy.project.stage(stage, of: tag.model)
         else { return [] }
         let pushed = Set(updates.compactMap(\.tag))
         let registry = Registry(
             try repository.tags().filter { !pushed.contains($0.name) }, allowLight: policy.project.allowsLightTags)
-        var recorded = settings
-        recorded.gates = settings.gates.filter { if case .expression = $0 { true } else { false } }
-        let results = try GateCheck(RunStore(repository)).check(
-            recorded, model: tag.model, path: policy.project.models[tag.model]?.path, candidate: ref.target,
-            current: registry.models[tag.model]?.desired[stage]?.commit)
+        let store = try RunStore(repository)
+        let check = GateCheck(repository, store: store, policy: policy.commit, registry: registry)
+        let results = try await check.check(
+            settings, model: tag.model, path: policy.project.models[tag.model]?.path, candidate: ref.target,
+            current: registry.models[tag.model]?.desired[stage]?.commit, kinds: .recorded)
         return results.filter { !$0.isPassed }.map { "\($0.text) says no: \($0.detail)" }
     }
 }
