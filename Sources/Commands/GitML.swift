@@ -43,7 +43,8 @@ public struct GitML: AsyncParsableCommand {
                 name: "Models:",
                 subcommands: [
                     ModelList.self, ModelShow.self, ModelHistory.self, Register.self, Stage.self, Unstage.self,
-                    Deprecate.self, Deregister.self, GateCommand.self, ReviewCommand.self,
+                    Deprecate.self, Deregister.self, ReviewCommand.self,
+                    Approve.self, GateCommand.self,
                 ]),
             CommandGroup(
                 name: "Delivery:",

@@ -1,7 +1,7 @@
 public import Base
 
 /// One entry of `stages:`: what must hold before a model is in that stage, and where it goes.
-public struct StageSettings: Sendable {
+public struct StageSettings: Sendable, Equatable {
     /// Where a stage is served.
     public struct Target: Sendable, Equatable {
         public let kind: String
@@ -23,7 +23,8 @@ public struct StageSettings: Sendable {
     }
 
     public var gates: [Gate] = []
-    public var signers: String?
+    /// Who may stage; nil: whoever may push.
+    public var signers: SignerSettings?
     public var isStrict = false
     public var requiresReachable = true
     public var approvals: Int64 = 0
@@ -45,10 +46,11 @@ public struct StageSettings: Sendable {
             "nightly", "track", "notify",
         ])
         gates = try fields["gate"]?.list().map(Gate.init) ?? gates
-        signers = try fields["signers"]?.text() ?? signers
+        signers = try fields["signers"].map(SignerSettings.init) ?? signers
         isStrict = try fields["strict"]?.bool() ?? isStrict
         requiresReachable = try fields["require_reachable"]?.bool() ?? requiresReachable
         approvals = try fields["approvals"]?.int() ?? approvals
+        if approvals < 0, let node = fields["approvals"] { throw node.failure("“approvals” is a number of people") }
         evidence = try fields["evidence"]?.choice(Evidence.self) ?? evidence
         deploy = try fields["deploy"].map(Self.target) ?? deploy
         probe = try fields["probe"].map(Self.probe) ?? probe
@@ -89,9 +91,6 @@ public struct StageSettings: Sendable {
     /// What this policy asks for that this version cannot check; nothing is delivered when there is anything.
     public var unsupported: [String] {
         var keys: [String] = []
-        if signers != nil { keys.append("signers") }
-        if isStrict { keys.append("strict") }
-        if approvals > 0 { keys.append("approvals") }
         if watch != nil { keys.append("watch") }
         if nightly != nil { keys.append("nightly") }
         if track != nil { keys.append("track") }

@@ -90,7 +90,7 @@ struct GateExpressionTests {
         ("-metrics.loss >= -best.metrics.loss", false, "-0.5 against -0.4 (v1.0.0)"),
         ("metrics.auc > best.metrics.f1", true, "0.85 against 0.5 (v1.2.0)"),
         ("metrics.auc > best.metrics.mcc", false, "none of 3 registered version(s) has metrics.mcc"),
-        ("metrics.mcc > best.metrics.auc", false, "metrics.mcc is missing; did you mean metrics.auc?"),
+        ("metrics.aug > best.metrics.auc", false, "metrics.aug is missing; did you mean metrics.auc?"),
     ])
     func `best is the registered version that is hardest to match, whichever way the comparison goes`(
         text: String, holds: Bool, detail: String

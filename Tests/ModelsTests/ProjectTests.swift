@@ -63,6 +63,6 @@ struct ProjectTests {
         )
         #expect(
             project.stages["prod"]?.unsupported
-                == ["signers", "strict", "approvals", "deploy: to: kubernetes"])
+                == ["deploy: to: kubernetes"])
     }
 }

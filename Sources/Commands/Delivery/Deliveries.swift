@@ -42,6 +42,11 @@ struct Deliveries: AsyncParsableCommand {
         } else {
             Self.table(records).print()
         }
+        let approvals = try ApprovalLog(repository).all().filter { model == nil || $0.model == model }
+        if !json.isOn, !approvals.isEmpty {
+            print("")
+            Approve.table(Array(approvals.prefix(limit))).print()
+        }
     }
 
     private func deliveries(_ repository: Repository) throws -> [DeliveryRecord] {

@@ -24,9 +24,15 @@ struct BoundedLog {
         rest = rest.suffix(Self.part)
         let free = min(rest.count, Self.part - ring.count)
         ring += rest.prefix(free)
-        for byte in rest.dropFirst(free) {
-            ring[start] = byte
-            start = (start + 1) % Self.part
+        rest = rest.dropFirst(free)
+        while !rest.isEmpty {
+            let piece = rest.prefix(Self.part - start)
+            ring.withUnsafeMutableBytes { ring in
+                UnsafeMutableRawBufferPointer(rebasing: ring[start...]).copyMemory(
+                    from: UnsafeRawBufferPointer(rebasing: piece))
+            }
+            start = (start + piece.count) % Self.part
+            rest = rest.dropFirst(piece.count)
         }
     }
 
