@@ -127,20 +127,20 @@ struct GateTests {
         #expect(unsigned.detail.contains("the commit: it is not signed"))
         // A key that the file does not name, then one that it does.
         try await project.sh(
-            "git -c user.signingKey=../other.pub tag -s -m x other && git -c user.signingKey=../other.pub ml register m --sign"
-        )
+            "git config user.signingKey ../other.pub && git tag -s -m x other && git ml register m --sign")
         let other = try await verdict()
         #expect(other.passed == false)
         #expect(other.detail.contains("m@v1.1.0: it is signed by"))
-        try await project.sh("git ml stage m prod HEAD --sign")
+        try await project.sh("git config user.signingKey ../lead.pub && git ml stage m prod HEAD --sign")
         let tagged = try await verdict()
         #expect(tagged.passed == true, "\(tagged.detail)")
         #expect(tagged.detail == "m#prod#2, signed by lead@example.com, vouches for the run")
-        // A metric that is added later is not what was signed for.
+        // A metric that is added later is not what was signed for. (Tests commit in 2023: a line of today would not count yet.)
         let run = try #require(try await project.ml("runs", "--limit", "1", "--json").objects.first?["run"]?.string)
         try await project.sh(
             """
-            echo '{"t":"2031-01-01T00:00:00.000000Z","run":"\(run)","ev":"metrics","metrics":{"auc":{"last":0.99}}}' |
+            now=$(date -u +%Y-%m-%dT%H:%M:%S.999999Z) && unset GIT_COMMITTER_DATE
+            echo '{"t":"'$now'","run":"\(run)","ev":"metrics","metrics":{"auc":{"last":0.99}}}' |
             git notes --ref ml/runs append -F - HEAD
             """)
         let forged = try await verdict()
@@ -155,8 +155,9 @@ struct GateTests {
         #expect(signed.detail == "the commit is signed by lead@example.com")
         try await project.sh(
             """
-            run=$(git ml runs --limit 1 --json | cut -c9-40)
-            echo '{"t":"2031-01-01T00:00:00.000000Z","run":"'$run'","ev":"metrics","metrics":{"auc":{"last":0.99}}}' |
+            run=$(git ml runs --limit 1 --json | cut -c9-40) && now=$(date -u +%Y-%m-%dT%H:%M:%S.999999Z)
+            unset GIT_COMMITTER_DATE
+            echo '{"t":"'$now'","run":"'$run'","ev":"metrics","metrics":{"auc":{"last":0.99}}}' |
             git notes --ref ml/runs append -F - HEAD
             """)
         let raised = try await verdict()
@@ -177,6 +178,7 @@ struct GateTests {
             def test_environment(): assert "SECRET_TOKEN" not in os.environ and not os.path.exists("untracked")
             """)
         try project.write("work/untracked", "")
+        try await project.sh("echo untracked >> .git/info/exclude")
         try await project.sh("git add tests ml.yaml && git commit -qm tests")
         let environment: [String: String?] = ["SECRET_TOKEN": "s"]
         let good = try await project.ml("gate", "m", "prod", environment: environment)
