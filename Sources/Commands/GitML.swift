@@ -39,7 +39,13 @@ public struct GitML: AsyncParsableCommand {
                     DeleteRun.self,
                     RestoreRun.self, PurgeCommand.self, Import.self, Export.self,
                 ]),
-            CommandGroup(name: "Models:", subcommands: [ModelList.self, Register.self, Stage.self, GateCommand.self]),
+            CommandGroup(
+                name: "Models:",
+                subcommands: [
+                    ModelList.self, ModelShow.self, ModelHistory.self, Register.self, Stage.self, Unstage.self,
+                    Deprecate.self, Deregister.self, ReviewCommand.self,
+                    Approve.self, GateCommand.self,
+                ]),
             CommandGroup(
                 name: "Delivery:",
                 subcommands: [RunnerCommand.self, Deliveries.self, Logs.self, Package.self, Local.self]),

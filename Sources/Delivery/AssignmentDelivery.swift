@@ -12,14 +12,19 @@ internal import SystemPackage
 struct AssignmentDelivery {
     let repository: Repository
     let places: Runner.Places
-    let policy: Project
-    let policyCommit: ObjectID
+    let rules: Policy
+    /// Why nothing is delivered under this policy; nil when it was accepted.
+    let barred: Refusal?
+    let tags: [TagRef]
     let model: ModelEntry
     let stage: String
     let assignment: Assignment
     let log: DeliveryLog
     /// Whether another tag object of this name was delivered before.
     let hasMoved: Bool
+
+    private var policy: Project { rules.project }
+    private var policyCommit: ObjectID { rules.commit }
 
     private let id: String
     private let attempt: Int
@@ -40,8 +45,8 @@ struct AssignmentDelivery {
 
     /// A delivery that a runner left unfinished goes on under its name, with the next try.
     init(
-        repository: Repository, places: Runner.Places, policy: Project, policyCommit: ObjectID, model: ModelEntry,
-        stage: String, assignment: Assignment, log: DeliveryLog, unfinished: DeliveryRecord?,
+        repository: Repository, places: Runner.Places, rules: Policy, barred: Refusal?, tags: [TagRef],
+        model: ModelEntry, stage: String, assignment: Assignment, log: DeliveryLog, unfinished: DeliveryRecord?,
         hasMoved: Bool, say: @escaping @Sendable (String) -> Void
     ) {
         id = unfinished?.id ?? UUIDv7().description
@@ -49,8 +54,9 @@ struct AssignmentDelivery {
         tell = say
         self.repository = repository
         self.places = places
-        self.policy = policy
-        self.policyCommit = policyCommit
+        self.rules = rules
+        self.barred = barred
+        self.tags = tags
         self.model = model
         self.stage = stage
         self.assignment = assignment
@@ -73,9 +79,12 @@ struct AssignmentDelivery {
                 [("image", .string("\(image)")), ("target", .string(target))])
             say("\(assignment.tag) is served at \(target)")
         } catch {
-            let isRefusal = error is Refusal
+            let refusal = error as? Refusal
+            let isRefusal = refusal != nil
             do {
-                try record("end", status: isRefusal ? "refused" : "failed", reason: "\(error)")
+                var more: [(String, JSON)] = refusal?.code.map { [("refusal", .string($0))] } ?? []
+                if refusal?.waits == true { more.append(("waits", true)) }
+                try record("end", status: isRefusal ? "refused" : "failed", reason: "\(error)", more)
             } catch let second {
                 say("the result could not be recorded: \(second)")
             }
@@ -85,9 +94,9 @@ struct AssignmentDelivery {
     }
 
     private func steps() async throws -> (target: String, package: BuiltPackage, image: ImageReference) {
-        let settings = try await step("verify") { try verify() }
+        let settings = try await step("verify") { try await verify() }
         try await step("fetch") { try await fetch() }
-        try await step("gates") { try gates(settings.stage) }
+        try await step("gates") { try await gates(settings.stage) }
         let packaging = ModelPackage(
             repository: repository, places: places, model: model, settings: settings.model, commit: assignment.commit)
         let image = try packaging.destination(policy.registry)
@@ -157,36 +166,65 @@ struct AssignmentDelivery {
         ]
         if step != nil { members.append(JSON.Member("log", .optional(kept?.description))) }
         members.append(JSON.Member("reason", .optional(reason)))
+        if step == nil, barred == nil { members.append(JSON.Member("policy", .string(policyCommit.hex))) }
         members += more.map { JSON.Member($0.0, $0.1) }
         try log.add(JSON.object(members).description, on: assignment.commit, message: "delivery: \(assignment.tag)")
     }
 
     // MARK: - Steps
 
-    private func verify() throws -> (model: ModelSettings, stage: StageSettings) {
-        guard !hasMoved else {
-            throw Refusal("the tag was moved after it had been delivered: stage it anew, with the next counter")
-        }
-        guard let settings = policy.models[model.name] else {
-            throw Refusal("\(Project.fileName) on the protected branch names no model “\(model.name)”")
-        }
-        guard let stage = policy.stage(stage, of: model.name) else {
-            throw Refusal("\(Project.fileName) on the protected branch names no stage “\(stage)”")
-        }
-        guard stage.unsupported.isEmpty else {
-            throw Refusal(
-                "the stage asks for what this version cannot check: \(stage.unsupported.joined(separator: ", "))")
-        }
-        if let object = try? repository.tag(assignment.tagID), object.name != assignment.tag {
-            throw Refusal("the tag object says “\(object.name)”, but lies at “\(assignment.tag)”")
-        }
-        if stage.requiresReachable, try !repository.isAncestor(assignment.commit, of: policyCommit) {
-            throw Refusal("the commit \(assignment.commit.short) is not on the protected branch")
-        }
-        guard try repository.entry(settings.path, in: assignment.commit) != nil else {
-            throw Refusal("the model file \(settings.path) is not in the commit \(assignment.commit.short)")
+    private func verify() async throws -> (model: ModelSettings, stage: StageSettings) {
+        let answer = try await refusal()
+        for notice in answer.notices { say("  notice: \(notice)") }
+        if let refusal = answer.refusal { throw refusal }
+        guard let settings = policy.models[model.name], let stage = policy.stage(stage, of: model.name) else {
+            throw Refusal("\(Project.fileName) on the protected branch does not name it")
         }
         return (settings, stage)
+    }
+
+    /// What policy says no to, nil when to nothing, and what is worth telling.
+    ///
+    /// Everything is looked at here again, whatever the hooks of the server and of whoever pushed have let through.
+    func refusal() async throws -> (refusal: Refusal?, notices: [String]) {
+        if let barred { return (barred, []) }
+        if hasMoved {
+            return (
+                Refusal(
+                    "the tag was moved after it had been delivered: stage it anew, with the next counter", code: "moved"
+                ),
+                []
+            )
+        }
+        guard let tag = try repository.tagRef(assignment.tag, at: assignment.tagID) else {
+            return (Refusal("the tag object \(assignment.tagID.short) is not here"), [])
+        }
+        let check = PolicyCheck(rules, tags: tags) { [repository] in try RunStore(repository) }
+        var verdict = try await check.verdict(on: tag)
+        if verdict.refusals.contains(.historyCutOff(commit: assignment.commit)), try await bringHistory() {
+            verdict = try await check.verdict(on: tag)
+        }
+        if let first = verdict.refusals.first {
+            let reason = verdict.refusals.map { "\($0)" }.joined(separator: "; ")
+            return (
+                Refusal(reason, code: first.code, waits: verdict.refusals.allSatisfy(\.waits), hints: first.hints),
+                verdict.notices
+            )
+        }
+        let unsupported = policy.stage(stage, of: model.name)?.unsupported ?? []
+        if unsupported.isEmpty { return (nil, verdict.notices) }
+        return (
+            Refusal("the stage asks for what this version cannot check: \(unsupported.joined(separator: ", "))"),
+            verdict.notices
+        )
+    }
+
+    /// A shallow clone answers questions about history wrongly: the rest is brought; false: there is no remote that has it.
+    private func bringHistory() async throws -> Bool {
+        let remotes = try repository.remotes()
+        guard let remote = remotes.contains("origin") ? "origin" : remotes.first else { return false }
+        let result = try await repository.git.attempt(["fetch", "--quiet", "--unshallow", "--end-of-options", remote])
+        return result.status == 0 && !repository.isShallow
     }
 
     /// Brings the model's bytes, and only those.
@@ -199,14 +237,22 @@ struct AssignmentDelivery {
             .fetch(pointers.map(\.pointer))
     }
 
-    private func gates(_ settings: StageSettings) throws {
+    private func gates(_ settings: StageSettings) async throws {
         let served = try log.all().first {
             $0.model == "\(model.name)" && $0.stage == stage && $0.status == "succeeded"
         }
-        let results = try GateCheck(RunStore(repository)).check(
+        let (repository, data) = (repository, policy.data)
+        let check = try GateCheck(
+            repository, store: RunStore(repository), policy: policyCommit,
+            remote: { try data.objectRemote(of: repository, gitRemote: repository.commonDirectory.string) },
+            say: { [tell] in tell("  " + $0) })
+        let results = try await check.check(
             settings, model: model.name, path: policy.models[model.name]?.path, candidate: assignment.commit,
             current: served?.commit)
-        for result in results { say("  \(result.line)") }
+        for result in results {
+            say("  \(result.line)")
+            for line in result.lines { say("    \(line)") }
+        }
         let failed = results.filter { !$0.isPassed }
         guard failed.isEmpty else {
             throw Refusal(failed.map { "gate \($0.text): \($0.detail)" }.joined(separator: "; "))
@@ -270,7 +316,17 @@ struct AssignmentDelivery {
 /// Policy said no: nothing was built or changed because of it.
 struct Refusal: Failure, Equatable {
     let description: String
+    /// One word for scripts.
+    let code: String?
+    /// Whether it is looked at again when something has changed: the tag is not at fault.
+    let waits: Bool
+    let hints: [String]
     var kind: FailureKind { .user }
 
-    init(_ description: String) { self.description = description }
+    init(_ description: String, code: String? = nil, waits: Bool = false, hints: [String] = []) {
+        self.description = description
+        self.code = code
+        self.waits = waits
+        self.hints = hints
+    }
 }

@@ -25,6 +25,10 @@ public struct DeliveryRecord: Sendable {
     public var tag = ""
     public var status = "running"
     public var reason: String?
+    /// Why policy said no, in one word; nil when it did not.
+    public var refusal: String?
+    /// Whether a refusal is looked at again: its tag is not at fault.
+    public var waits = false
     public var digest: String?
     public var image: String?
     public var target: String?
@@ -37,7 +41,8 @@ public struct DeliveryRecord: Sendable {
         [
             "delivery": .string(id), "model": .string(model), "stage": .string(stage),
             "counter": counter.map { .int(Int64($0)) } ?? .null, "commit": .string(commit.hex),
-            "status": .string(status), "reason": .optional(reason), "image": .optional(image),
+            "status": .string(status), "reason": .optional(reason), "refusal": .optional(refusal),
+            "image": .optional(image),
             "digest": .optional(digest), "target": .optional(target), "started": .string(started.description),
             "seconds": ended.map { .number($0.seconds(since: started)) } ?? .null,
             "steps": .array(
@@ -80,6 +85,17 @@ public struct DeliveryLog: Sendable {
         return found.count == 1 ? found.first : nil
     }
 
+    /// The policy commit that the latest event names; nil when none does.
+    func newestPolicy() throws -> ObjectID? {
+        try notes.all().values.joined().compactMap { line -> (time: Timestamp, policy: ObjectID)? in
+            guard line.contains(#""policy""#), let event = try? JSON.parse(line),
+                let time = event["t"]?.string.flatMap({ Timestamp($0) }),
+                let policy = event["policy"]?.string.flatMap({ ObjectID($0) })
+            else { return nil }
+            return (time, policy)
+        }.max { $0.time < $1.time }?.policy
+    }
+
     private static func fold(_ lines: [String], on commit: ObjectID) -> [DeliveryRecord] {
         var records: [String: DeliveryRecord] = [:]
         for line in lines {
@@ -105,6 +121,8 @@ public struct DeliveryLog: Sendable {
             } else if kind == "end" {
                 record.status = event["status"]?.string ?? record.status
                 record.reason = event["reason"]?.string
+                record.refusal = event["refusal"]?.string
+                record.waits = event["waits"]?.bool ?? false
                 record.ended = time
             }
             records[id] = record

@@ -52,29 +52,63 @@ public struct Runner: Sendable {
     }
 
     private func deliverAll() async throws {
-        guard let policyCommit = try repository.head() else { return say("nothing is on the protected branch yet") }
-        guard let policy = try Project.at(policyCommit, in: repository) else {
+        guard try repository.head() != nil else { return say("nothing is on the protected branch yet") }
+        guard let policy = try Policy.ofServer(repository) else {
             return say("the protected branch has no \(Project.fileName)")
         }
-        let registry = Registry(try repository.tags(), allowLight: policy.allowsLightTags)
+        let barred = try PolicyMemory(repository, state: places.state).refusal(of: policy.commit)
+        if let barred { say("\(barred)") }
+        let tags = try repository.tags()
+        let registry = try Registry(repository, allowLight: policy.project.allowsLightTags)
         for problem in registry.problems { say("ignored the tag \(problem.tag): \(problem.reason)") }
-        let log = DeliveryLog(repository)
-        let delivered = try log.all().filter { $0.status == "succeeded" && $0.counter != nil }
         for model in registry.models.values.sorted(by: { $0.name < $1.name }) {
-            for (stage, assignment) in model.desired.sorted(by: { $0.key < $1.key }) {
-                let before = try log.deliveries(of: assignment.commit).filter { $0.tag == assignment.tagID.hex }
-                if before.contains(where: { $0.ended != nil }) { continue }
-                // A tag that stands elsewhere than when it was delivered was moved by force.
-                let hasMoved = delivered.contains {
-                    $0.model == "\(model.name)" && $0.stage == stage && $0.counter == assignment.counter
-                        && $0.tag != assignment.tagID.hex
-                }
-                await AssignmentDelivery(
-                    repository: repository, places: places, policy: policy, policyCommit: policyCommit, model: model,
-                    stage: stage, assignment: assignment, log: log, unfinished: before.last,
-                    hasMoved: hasMoved, say: say
-                ).deliver()
+            for (_, assignment) in model.desired.sorted(by: { $0.key < $1.key }) {
+                try await deliver(assignment, of: model, policy, barred, tags)
             }
         }
+        for (model, assignment) in lightOnes(tags, than: registry) {
+            try await deliver(assignment, of: model, policy, barred, tags)
+        }
+    }
+
+    /// Light tags that would be deployed if they counted: they are refused on the record.
+    private func lightOnes(_ tags: [TagRef], than registry: Registry) -> [(ModelEntry, Assignment)] {
+        Registry(tags, allowLight: true).models.values.sorted { $0.name < $1.name }.flatMap { model in
+            model.desired.values.filter {
+                $0 != registry.models[model.name]?.desired[$0.stage] && $0.tagID == $0.commit
+            }
+            .sorted { $0.tag < $1.tag }.map { (model, $0) }
+        }
+    }
+
+    private func deliver(
+        _ assignment: Assignment, of model: ModelEntry, _ policy: Policy, _ barred: Refusal?, _ tags: [TagRef]
+    ) async throws {
+        let log = DeliveryLog(repository)
+        let before = try log.deliveries(of: assignment.commit).filter {
+            $0.tag == assignment.tagID.hex && $0.stage == assignment.stage && $0.model == "\(model.name)"
+        }.sorted { ($0.started, $0.id) < ($1.started, $1.id) }
+        // A tag that stands elsewhere than when it was delivered was moved by force.
+        let hasMoved = try log.all().contains {
+            $0.status == "succeeded" && $0.counter != nil && $0.model == "\(model.name)"
+                && $0.stage == assignment.stage && $0.counter == assignment.counter && $0.tag != assignment.tagID.hex
+        }
+        let delivery = AssignmentDelivery(
+            repository: repository, places: places, rules: policy, barred: barred, tags: tags, model: model,
+            stage: assignment.stage, assignment: assignment, log: log, unfinished: before.last { $0.ended == nil },
+            hasMoved: hasMoved, say: say)
+        if let last = before.last, last.ended != nil {
+            guard last.waits, try await delivery.refusal().refusal == nil else { return }
+        }
+        await delivery.deliver()
+    }
+
+    /// Makes a commit of the protected branch the newest policy that counts as accepted, whatever was accepted before.
+    public func acceptPolicy(_ commit: ObjectID) throws {
+        try PolicyMemory(repository, state: places.state).remember(commit)
+        let event: JSON = [
+            "t": .string(Timestamp.now().description), "ev": "policy", "policy": .string(commit.hex),
+        ]
+        try DeliveryLog(repository).add(event.description, on: commit, message: "policy: \(commit.short)")
     }
 }

@@ -17,16 +17,7 @@ extension Repository {
     /// A tag whose object is missing (a shallow clone) is left out.
     public func tags() throws -> [TagRef] {
         try refs(below: "refs/tags/").compactMap { ref in
-            let name = String(ref.name.dropFirst("refs/tags/".count))
-            guard let kind = try header(ref.target)?.kind else { return nil }
-            guard kind == .tag else {
-                return TagRef(name: name, id: ref.target, object: nil, target: ref.target, targetKind: kind)
-            }
-            let object = try tag(ref.target)
-            var innermost = object
-            for _ in 0..<10 where innermost.targetKind == .tag { innermost = try tag(innermost.target) }
-            return TagRef(
-                name: name, id: ref.target, object: object, target: innermost.target, targetKind: innermost.targetKind)
+            try tagRef(String(ref.name.dropFirst("refs/tags/".count)), at: ref.target)
         }
     }
 }

@@ -43,6 +43,10 @@ public struct Project: Sendable {
             guard let name = ModelName(entry.key) else {
                 throw entry.value.failure("“\(entry.key)” is no name for a model")
             }
+            // A file system, and a registry of images, may take the two for one.
+            if let other = models.keys.first(where: { "\($0)".lowercased() == "\(name)".lowercased() }) {
+                throw entry.value.failure("“\(name)” differs from the model “\(other)” only in the case of letters")
+            }
             let settings = try ModelSettings(entry.value, common: stages)
             models[name] = settings
             if !settings.recordMetrics.isEmpty { record.modelMetrics[name.description] = settings.recordMetrics }

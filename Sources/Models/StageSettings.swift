@@ -1,14 +1,7 @@
 public import Base
 
 /// One entry of `stages:`: what must hold before a model is in that stage, and where it goes.
-public struct StageSettings: Sendable {
-    /// One gate: an expression, a command, or a check of data.
-    public enum Gate: Sendable, Equatable {
-        case expression(String)
-        case command([String])
-        case data(path: String, schema: String)
-    }
-
+public struct StageSettings: Sendable, Equatable {
     /// Where a stage is served.
     public struct Target: Sendable, Equatable {
         public let kind: String
@@ -30,11 +23,12 @@ public struct StageSettings: Sendable {
     }
 
     public var gates: [Gate] = []
-    public var signers: String?
+    /// Who may stage; nil: whoever may push.
+    public var signers: SignerSettings?
     public var isStrict = false
     public var requiresReachable = true
     public var approvals: Int64 = 0
-    public var evidence = "any"
+    public var evidence = Evidence.any
     public var deploy: Target?
     public var probe = Probe()
     public var watch: JSON?
@@ -51,12 +45,13 @@ public struct StageSettings: Sendable {
             "gate", "signers", "strict", "require_reachable", "approvals", "evidence", "deploy", "probe", "watch",
             "nightly", "track", "notify",
         ])
-        gates = try fields["gate"]?.list().map(Self.gate) ?? gates
-        signers = try fields["signers"]?.text() ?? signers
+        gates = try fields["gate"]?.list().map(Gate.init) ?? gates
+        signers = try fields["signers"].map(SignerSettings.init) ?? signers
         isStrict = try fields["strict"]?.bool() ?? isStrict
         requiresReachable = try fields["require_reachable"]?.bool() ?? requiresReachable
         approvals = try fields["approvals"]?.int() ?? approvals
-        evidence = try fields["evidence"]?.text() ?? evidence
+        if approvals < 0, let node = fields["approvals"] { throw node.failure("“approvals” is a number of people") }
+        evidence = try fields["evidence"]?.choice(Evidence.self) ?? evidence
         deploy = try fields["deploy"].map(Self.target) ?? deploy
         probe = try fields["probe"].map(Self.probe) ?? probe
         watch =
@@ -65,20 +60,6 @@ public struct StageSettings: Sendable {
         nightly = try fields["nightly"]?.text() ?? nightly
         track = try fields["track"]?.text() ?? track
         notify = fields["notify"]?.json ?? notify
-    }
-
-    private static func gate(_ node: YAMLNode) throws -> Gate {
-        guard case .map = node.value else {
-            let text = try node.text()
-            do { _ = try GateExpression.parse(text) } catch { throw node.failure("\(error)") }
-            return .expression(text)
-        }
-        let fields = try node.fields(["run", "limits", "data", "schema"])
-        if let run = fields["run"] { return .command(try run.texts()) }
-        guard let data = fields["data"], let schema = fields["schema"] else {
-            throw node.failure("a gate is an expression, or has run:, or has data: and schema:")
-        }
-        return .data(path: try data.relativePath(), schema: try schema.relativePath())
     }
 
     private static func target(_ node: YAMLNode) throws -> Target {
@@ -110,13 +91,6 @@ public struct StageSettings: Sendable {
     /// What this policy asks for that this version cannot check; nothing is delivered when there is anything.
     public var unsupported: [String] {
         var keys: [String] = []
-        if signers != nil { keys.append("signers") }
-        if isStrict { keys.append("strict") }
-        if approvals > 0 { keys.append("approvals") }
-        if evidence != "any" { keys.append("evidence: \(evidence)") }
-        if gates.contains(where: { if case .expression = $0 { false } else { true } }) {
-            keys.append("gate: run or data")
-        }
         if watch != nil { keys.append("watch") }
         if nightly != nil { keys.append("nightly") }
         if track != nil { keys.append("track") }

@@ -42,6 +42,11 @@ struct Deliveries: AsyncParsableCommand {
         } else {
             Self.table(records).print()
         }
+        let approvals = try ApprovalLog(repository).all().filter { model == nil || $0.model == model }
+        if !json.isOn, !approvals.isEmpty {
+            print("")
+            Approve.table(Array(approvals.prefix(limit))).print()
+        }
     }
 
     private func deliveries(_ repository: Repository) throws -> [DeliveryRecord] {
@@ -111,7 +116,7 @@ struct Deliveries: AsyncParsableCommand {
     }
 
     private func desired(_ repository: Repository) throws -> Set<String> {
-        let registry = Registry(try repository.tags())
+        let registry = try Registry(repository)
         return Set(
             registry.models.values.filter { model == nil || "\($0.name)" == model }
                 .flatMap { $0.desired.values.map(\.tagID.hex) })

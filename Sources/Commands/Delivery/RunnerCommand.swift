@@ -32,7 +32,13 @@ struct RunnerCommand: AsyncParsableCommand {
 
               $ git ml runner --once
               $ git ml runner --once --wait --repo /srv/git/churn.git
-            """)
+              $ git ml runner accept-policy 1f2e3d4    after the protected branch was moved back on purpose
+            """, subcommands: [RunnerPass.self, AcceptPolicy.self], defaultSubcommand: RunnerPass.self)
+}
+
+struct RunnerPass: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pass", abstract: "Make one pass over everything that is staged", shouldDisplay: false)
 
     @Flag(help: "One pass over everything that is staged, then exit.")
     var once = false
@@ -50,5 +56,29 @@ struct RunnerCommand: AsyncParsableCommand {
         let repository = try options.repository()
         try await Runner(repository, places: options.places(repository)) { Terminal.line($0) }
             .pass(always: wait)
+    }
+}
+
+struct AcceptPolicy: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Accept a policy that is older than the newest one accepted",
+        discussion: """
+            A runner remembers the newest commit of the protected branch whose ml.yaml it has followed, and delivers nothing
+            under an older one: whoever moves the branch back must not bring a laxer policy back. This moves what it
+            remembers, by hand.
+
+              $ git ml runner accept-policy 1f2e3d4 --repo /srv/git/churn.git
+            """)
+
+    @Argument(help: "A commit of the protected branch.")
+    var commit: String
+
+    @OptionGroup var options: RunnerOptions
+
+    func run() async throws {
+        let repository = try options.repository()
+        let id = try repository.resolve(commit)
+        try Runner(repository, places: options.places(repository)) { Terminal.line($0) }.acceptPolicy(id)
+        print("the policy at \(id.short) counts as accepted; the next pass delivers what waits")
     }
 }

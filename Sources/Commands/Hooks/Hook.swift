@@ -6,6 +6,6 @@ struct Hook: ParsableCommand {
         abstract: "What git's hooks call", shouldDisplay: false,
         subcommands: [
             PreCommit.self, PostCommit.self, PostCheckout.self, PostMerge.self, PostRewrite.self, PrePush.self,
-            Update.self, PostReceive.self,
+            PreReceive.self, PostReceive.self,
         ])
 }

@@ -21,20 +21,24 @@ extension Hook {
             let repository = try Repository.current()
             var new: [ObjectID] = []
             var old: [ObjectID] = []
+            var updates: [RefUpdate] = []
             var gone: Set<String> = []
             var branch: String?
             while let line = readLine() {
                 let words = line.split(separator: " ")
                 guard words.count == 4 else { continue }
-                if let id = ObjectID(words[1]), id.hex.contains(where: { $0 != "0" }) {
+                updates.append(
+                    RefUpdate(String(words[2]), from: Hook.present(words[3]), to: Hook.present(words[1])))
+                if let id = Hook.present(words[1]) {
                     new.append(id)
                     branch = branch ?? String(words[2])
                 } else if words[2].hasPrefix("refs/heads/") {
                     gone.insert(String(words[2]))
                     gone.insert("refs/remotes/\(remote)/" + words[2].dropFirst("refs/heads/".count))
                 }
-                if let id = ObjectID(words[3]), id.hex.contains(where: { $0 != "0" }) { old.append(id) }
+                if let id = Hook.present(words[3]) { old.append(id) }
             }
+            try await PushedTags(repository, remote: remote).check(updates)
             // Nothing of the user's own may be new, and runs be waiting all the same.
             if !new.isEmpty {
                 old += try repository.refs(below: "refs/remotes/\(remote)/").map(\.target)

@@ -1,40 +1,62 @@
 internal import ArgumentParser
-internal import GitKit
+internal import Base
 internal import Models
-internal import Runs
 
-struct GateCommand: ParsableCommand {
+struct GateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gate",
         abstract: "Try a stage's gates before tagging",
         discussion: """
-            Exits with 1 when a gate says no.
+            The gates of ml.yaml, with both numbers of each comparison. Commands run in a clean checkout of the candidate, with
+            a cleaned environment; data is brought from the data remote when it is not here.
 
-              $ git ml gate churn prod HEAD
+              $ git ml gate churn prod
+              $ git ml gate churn prod v1.2.0 --recorded
+
+            Exit status: 0 when all gates pass, 1 when one fails.
             """)
 
-    @Argument(help: "The model.")
+    @Argument(help: "The model, as ml.yaml names it.")
     var model: String
 
     @Argument(help: "The stage.")
     var stage: String
 
-    @Argument(help: "The commit.")
-    var revision = "HEAD"
+    @Argument(help: "A version, commit or run, or the #STAGE it is in now.")
+    var candidate = "HEAD"
 
-    func run() throws {
-        let store = try RunStore.current()
-        let repository = store.repository
-        let project = try Project.inWorkTree(of: repository)
-        let (name, model) = try project.model(model)
-        guard let settings = project.stage(stage, of: name) else {
-            throw ModelFailure.unknownStage(stage, known: Array(project.stages.keys))
+    @Flag(help: "Only what is recorded: expressions and signatures. Nothing is executed or fetched.")
+    var recorded = false
+
+    @OptionGroup var json: JSONOption
+
+    func run() async throws {
+        let trial = try StageTrial(model: model, stage: stage, candidate: candidate)
+        let results: [GateResult]
+        do { results = try await trial.results(recorded ? .recorded : .all) } catch let failure as GateInterrupted {
+            throw ExitCode(128 + failure.signal)
         }
-        let entry = Registry(try repository.tags()).models[name]
-        let results = try GateCheck(store).check(
-            settings, model: name, path: model.path, candidate: repository.resolve(revision),
-            current: entry?.desired[stage]?.commit)
-        for result in results { print(result.line) }
+        if json.isOn { for result in results { print(result.json) } } else { GateTable(results).print() }
         if results.contains(where: { !$0.isPassed }) { throw ExitCode(1) }
+    }
+}
+
+/// Gates as people read them: a row each, and below them what the failing ones have to say besides.
+struct GateTable {
+    private let results: [GateResult]
+
+    init(_ results: [GateResult]) { self.results = results }
+
+    func print() {
+        guard !results.isEmpty else { return Swift.print("The stage has no gates of this kind.") }
+        var table = Table(["", "GATE", "SAW"])
+        for result in results { table.add([result.isPassed ? "pass" : "fail", result.text, result.detail]) }
+        table.print()
+        for result in results where !result.isPassed && !result.lines.isEmpty {
+            Swift.print("\n" + Terminal.safe(result.text))
+            for line in result.lines { Swift.print("  " + Terminal.safe(line)) }
+        }
+        let failed = results.filter { !$0.isPassed }.count
+        if failed > 0 { Swift.print("\n\(failed) of \(results.count) gate(s) failed") }
     }
 }

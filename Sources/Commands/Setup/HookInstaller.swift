@@ -9,7 +9,7 @@ internal import SystemPackage
 struct HookInstaller {
     static let clientHooks = ["pre-commit", "post-commit", "post-checkout", "post-merge", "post-rewrite", "pre-push"]
     static let serverHooks = ["post-receive"]
-    static let guardHooks = ["update"]
+    static let guardHooks = ["pre-receive"]
     private static let mark = "git-ml hook"
 
     let directory: FilePath

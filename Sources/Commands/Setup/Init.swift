@@ -13,9 +13,13 @@ struct Init: AsyncParsableCommand {
         discussion: """
             Hooks that are there already are kept and run first. Run again it changes nothing.
             In a fresh clone it also fetches the recorded runs and brings the data.
+            A bare repository gets the hook pre-receive: it refuses tags that ml.yaml of its default branch forbids, tags of
+            models that are moved or deleted, records that would be lost, and pointers whose bytes are not at the data
+            remote. When that does not answer, the push passes; `ml.checkData` is lenient (this), strict or off.
 
               $ git ml init
               $ git ml init --bare --runner    in the bare repository that people push to
+              $ git config ml.checkData strict there: pushes fail while the data remote does not answer
               $ git ml init --remove           takes all of it out again
             """)
 

@@ -19,10 +19,11 @@ public struct Filter: Sendable {
 
     /// Reads a filter; an error points at the column.
     ///
-    /// With `allowsCurrent`, in a gate, `current.metrics.auc` is the value of the run that is in the stage.
-    public init(_ text: String, allowsCurrent: Bool = false) throws {
+    /// With `isGate`, `current.metrics.auc` is the value of the run that is in the stage, and `best.metrics.auc` that of
+    /// the registered version that is hardest to match.
+    public init(_ text: String, isGate: Bool = false) throws {
         self.text = text
-        let node = try FilterParser.parse(text, allowsCurrent: allowsCurrent)
+        let node = try FilterParser.parse(text, isGate: isGate)
         condition = try FilterTyping(text: text).condition(node)
     }
 

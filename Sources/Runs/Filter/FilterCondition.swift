@@ -39,12 +39,21 @@ enum FilterComparison: String, Sendable {
     }
 }
 
-/// Where a value comes from: the run itself, or in a gate what is in the stage now.
+/// Where a value comes from: the run itself, or in a gate what the run is compared with.
 struct FilterSource: Hashable, Sendable {
-    let operand: FilterOperand
-    var isCurrent = false
+    enum Subject: String, CaseIterable, Sendable {
+        /// The run that is judged.
+        case candidate
+        /// What is in the stage now.
+        case current
+        /// The registered version that is hardest to match.
+        case best
+    }
 
-    var description: String { (isCurrent ? "current." : "") + operand.description }
+    let operand: FilterOperand
+    var subject = Subject.candidate
+
+    var description: String { (subject == .candidate ? "" : subject.rawValue + ".") + operand.description }
 }
 
 indirect enum FilterNumber: Sendable {
@@ -60,4 +69,21 @@ indirect enum FilterNumber: Sendable {
 enum FilterText: Sendable {
     case literal(String)
     case value(FilterSource)
+}
+
+extension FilterNumber {
+    /// All values of runs that it is made of.
+    var sources: [FilterSource] {
+        switch self {
+        case .literal: []
+        case .value(let source): [source]
+        case .negated(let a): a.sources
+        case .sum(let a, let b), .difference(let a, let b), .product(let a, let b), .quotient(let a, let b):
+            a.sources + b.sources
+        }
+    }
+}
+
+extension FilterText {
+    var sources: [FilterSource] { if case .value(let source) = self { [source] } else { [] } }
 }

@@ -6,6 +6,16 @@ struct FilterEvaluation {
     let run: Run
     /// What `current.` means, in a gate.
     var current: Run?
+    /// What `best.` means, in a gate.
+    var best: Run?
+
+    private func subject(_ source: FilterSource) -> Run? {
+        switch source.subject {
+        case .candidate: run
+        case .current: current
+        case .best: best
+        }
+    }
 
     func value(_ condition: FilterCondition) -> Bool? {
         switch condition {
@@ -42,7 +52,7 @@ struct FilterEvaluation {
         let value: Double?
         switch number {
         case .literal(let literal): value = literal
-        case .value(let source): value = (source.isCurrent ? current : run)?.number(source.operand)
+        case .value(let source): value = subject(source)?.number(source.operand)
         case .negated(let a): value = self.number(a).map { -$0 }
         case .sum(let a, let b): value = Self.both(self.number(a), self.number(b)).map { $0 + $1 }
         case .difference(let a, let b): value = Self.both(self.number(a), self.number(b)).map { $0 - $1 }
@@ -56,7 +66,7 @@ struct FilterEvaluation {
     func text(_ text: FilterText) -> String? {
         switch text {
         case .literal(let literal): literal
-        case .value(let source): (source.isCurrent ? current : run)?.text(source.operand)
+        case .value(let source): subject(source)?.text(source.operand)
         }
     }
 }

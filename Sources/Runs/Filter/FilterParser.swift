@@ -26,14 +26,14 @@ struct FilterParser {
     private static let limit = 400
 
     private let text: String
-    private let allowsCurrent: Bool
+    private let isGate: Bool
     private let tokens: [FilterToken]
     private var at = 0
     private var depth = 0
 
-    static func parse(_ text: String, allowsCurrent: Bool) throws(FilterFailure) -> Node {
+    static func parse(_ text: String, isGate: Bool) throws(FilterFailure) -> Node {
         var parser = FilterParser(
-            text: text, allowsCurrent: allowsCurrent, tokens: try FilterLexer.tokens(text))
+            text: text, isGate: isGate, tokens: try FilterLexer.tokens(text))
         let node = try parser.either()
         guard case .end = parser.token.kind else {
             throw parser.failure("\(parser.token.shown) is not expected here: and, or, or the end is")
@@ -41,9 +41,9 @@ struct FilterParser {
         return node
     }
 
-    private init(text: String, allowsCurrent: Bool, tokens: [FilterToken]) {
+    private init(text: String, isGate: Bool, tokens: [FilterToken]) {
         self.text = text
-        self.allowsCurrent = allowsCurrent
+        self.isGate = isGate
         self.tokens = tokens
     }
 
@@ -189,14 +189,15 @@ struct FilterParser {
     }
 
     private func source(_ name: String, _ key: String?, _ column: Int) throws(FilterFailure) -> FilterSource {
-        var (name, isCurrent) = (name, false)
-        if name.lowercased().hasPrefix("current.") {
-            guard allowsCurrent else { throw failure("“current.” means something in a gate only", at: column) }
-            name = String(name.dropFirst("current.".count))
-            isCurrent = true
+        var (name, subject) = (name, FilterSource.Subject.candidate)
+        for other in FilterSource.Subject.allCases where name.lowercased().hasPrefix(other.rawValue + ".") {
+            guard isGate else { throw failure("“\(other.rawValue).” means something in a gate only", at: column) }
+            name = String(name.dropFirst(other.rawValue.utf8.count + 1))
+            subject = other
+            break
         }
         switch FilterOperand.read(name, quotedKey: key) {
-        case .success(let operand): return FilterSource(operand: operand, isCurrent: isCurrent)
+        case .success(let operand): return FilterSource(operand: operand, subject: subject)
         case .failure(let problem): throw failure(problem.reason, at: column)
         }
     }

@@ -14,19 +14,40 @@ struct FilterTyping {
         case .and(let nodes): return .and(try conditions(nodes))
         case .or(let nodes): return .or(try conditions(nodes))
         case .not(let inner): return .not(try condition(inner))
-        case .comparison(let comparison, let left, let right): return try compare(comparison, left, right)
-        case .like(let left, let pattern): return .like(try self.text(left), pattern)
-        case .isIn(let left, let choices): return try isIn(left, choices)
+        case .comparison(let comparison, let left, let right):
+            return try ordered(try compare(comparison, left, right), node)
+        case .like(let left, let pattern): return try ordered(.like(try self.text(left), pattern), node)
+        case .isIn(let left, let choices): return try ordered(try isIn(left, choices), node)
         case .isNull(let inner):
             guard case .value(let source) = inner.term else {
                 throw failure(inner, "only a value of a run can be null")
             }
-            return .isMissing(source)
+            return try ordered(.isMissing(source), node)
         case .value(let source) where source.operand.kind == .truth:
             return .numbers(.value(source), .equal, .literal(1))
         case .number, .text, .truth, .value, .negated, .arithmetic:
             throw failure(node, "a comparison is missing: write it like metrics.auc > 0.8")
         }
+    }
+
+    /// Which version is the best one shows in the direction of the comparison: `best.` needs one.
+    private func ordered(_ condition: FilterCondition, _ node: Node) throws(FilterFailure) -> FilterCondition {
+        let isOrdered: Bool
+        let sources: [FilterSource]
+        switch condition {
+        case .numbers(let a, let comparison, let b):
+            isOrdered = comparison != .equal && comparison != .unequal
+            sources = a.sources + b.sources
+        case .texts(let a, _, let b): (isOrdered, sources) = (false, a.sources + b.sources)
+        case .like(let text, _), .textIn(let text, _): (isOrdered, sources) = (false, text.sources)
+        case .numberIn(let number, _): (isOrdered, sources) = (false, number.sources)
+        case .isMissing(let source): (isOrdered, sources) = (false, [source])
+        case .and, .or, .not: return condition
+        }
+        guard isOrdered || !sources.contains(where: { $0.subject == .best }) else {
+            throw failure(node, "“best.” is a number that is compared with <, <=, > or >=")
+        }
+        return condition
     }
 
     private func conditions(_ nodes: [Node]) throws(FilterFailure) -> [FilterCondition] {

@@ -3,10 +3,10 @@ public import Runs
 
 /// A gate in the filter language: `metrics.auc >= 0.9 and metrics.auc >= current.metrics.auc - 0.005`.
 ///
-/// `current.` names the run behind what is in the stage now.
+/// `current.` names the run behind what is in the stage now, `best.` the registered version that is hardest to match.
 public struct GateExpression: Sendable, Equatable {
     public let text: String
-    private let filter: Filter
+    let filter: Filter
 
     /// A gate that cannot be read.
     public struct ParseFailure: Failure, Equatable {
@@ -22,7 +22,7 @@ public struct GateExpression: Sendable, Equatable {
     /// Reads an expression.
     public static func parse(_ text: String) throws(ParseFailure) -> GateExpression {
         do {
-            return GateExpression(text: text, filter: try Filter(text, allowsCurrent: true))
+            return GateExpression(text: text, filter: try Filter(text, isGate: true))
         } catch {
             throw ParseFailure(text: text, reason: "\(error)")
         }
@@ -33,21 +33,11 @@ public struct GateExpression: Sendable, Equatable {
         self.filter = filter
     }
 
-    /// Whether it holds for a candidate, with the values that it saw.
-    ///
-    /// A value that is missing or NaN fails. When `current` is nil nothing is in the stage, and what compares with it passes.
-    public func evaluate(_ candidate: Run, current: Run?) -> GateResult {
-        let verdict = filter.verdict(on: candidate, current: current)
-        return GateResult(text: text, isPassed: verdict.holds, detail: verdict.details.joined(separator: ", "))
+    /// Whether it holds for a candidate, with the values that it saw; a value that is missing or NaN fails.
+    public func evaluate(_ candidate: Run, against references: GateReferences = GateReferences()) -> GateResult {
+        let verdict = filter.verdict(on: candidate, against: references)
+        var result = GateResult(.expression, text, isPassed: verdict.holds, verdict.details.joined(separator: ", "))
+        result.numbers = verdict.numbers
+        return result
     }
-}
-
-/// What a gate said.
-public struct GateResult: Sendable, Equatable {
-    public let text: String
-    public let isPassed: Bool
-    public let detail: String
-
-    /// One line for logs and tables.
-    public var line: String { "\(isPassed ? "pass" : "fail"): \(text) (\(detail))" }
 }
