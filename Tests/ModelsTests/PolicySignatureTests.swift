@@ -233,11 +233,13 @@ struct PolicyKeyringTests {
             git commit -qam expired
             """)
         #expect(try await it.codes() == ["expired-key"])
+        // A certificate of revocation is more than a date.
         try await gpg(
             it,
             """
-            sed 's/^:---/---/' "$GNUPGHOME"/openpgp-revocs.d/$(gpg --with-colons --list-keys lead@example.com \\
-              | sed -n 's/^fpr:*\\([0-9A-F]*\\):/\\1/p' | head -1).rev > ../revocation
+            key=$(gpg --with-colons --list-keys lead@example.com | sed -n 's/^fpr:*\\([0-9A-F]*\\):/\\1/p' | head -1)
+            gpg --quick-set-expire "$key" never
+            sed 's/^:---/---/' "$GNUPGHOME/openpgp-revocs.d/$key.rev" > ../revocation
             gpg --import ../revocation
             gpg --armor --export lead@example.com > .ml/keys.asc
             git commit -qam revoked
