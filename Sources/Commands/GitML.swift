@@ -41,7 +41,11 @@ public struct GitML: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "Models:",
-                subcommands: [ModelList.self, Register.self, Stage.self, Approve.self, GateCommand.self]),
+                subcommands: [
+                    ModelList.self, ModelShow.self, ModelHistory.self, Register.self, Stage.self, Unstage.self,
+                    Deprecate.self, Deregister.self, ReviewCommand.self,
+                    Approve.self, GateCommand.self,
+                ]),
             CommandGroup(
                 name: "Delivery:",
                 subcommands: [RunnerCommand.self, Deliveries.self, Logs.self, Package.self, Local.self]),

@@ -59,7 +59,7 @@ public struct Runner: Sendable {
         let barred = try PolicyMemory(repository, state: places.state).refusal(of: policy.commit)
         if let barred { say("\(barred)") }
         let tags = try repository.tags()
-        let registry = Registry(tags, allowLight: policy.project.allowsLightTags)
+        let registry = try Registry(repository, allowLight: policy.project.allowsLightTags)
         for problem in registry.problems { say("ignored the tag \(problem.tag): \(problem.reason)") }
         for model in registry.models.values.sorted(by: { $0.name < $1.name }) {
             for (_, assignment) in model.desired.sorted(by: { $0.key < $1.key }) {

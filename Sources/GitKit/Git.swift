@@ -19,6 +19,11 @@ public struct Git: Sendable {
         self.environment = environment
     }
 
+    /// The same with more in its environment.
+    public func with(_ more: [String: String?]) -> Git {
+        Git(in: directory, environment: environment.merging(more) { $1 })
+    }
+
     /// Runs git; a status other than 0 is a ``ProcessFailure``.
     @discardableResult
     public func callAsFunction(_ arguments: String..., input: [UInt8] = []) async throws -> String {

@@ -18,55 +18,78 @@ public struct SemanticVersion: Hashable, Sendable, Comparable, CustomStringConve
 
     /// Reads `v1.2.3`, `1.2.3-rc.1+cuda`; nil for anything else.
     public init?(_ text: some StringProtocol) {
-        var rest = text.hasPrefix("v") ? text.dropFirst() : text[...]
+        let bytes = Array(text.utf8)
+        self.init(bytes: bytes.first == UInt8(ascii: "v") ? bytes.dropFirst() : bytes[...])
+    }
+
+    /// The same without a `v` before it.
+    init?(bytes: ArraySlice<UInt8>) {
+        var rest = bytes
         var build: String?
-        if let plus = rest.firstIndex(of: "+") {
-            build = String(rest[rest.index(after: plus)...])
+        if let plus = rest.firstIndex(of: UInt8(ascii: "+")) {
+            guard let parts = Self.identifiers(rest[(plus + 1)...]) else { return nil }
+            build = parts.joined(separator: ".")
             rest = rest[..<plus]
         }
         var prerelease: [String] = []
-        if let dash = rest.firstIndex(of: "-") {
-            prerelease = Self.identifiers(rest[rest.index(after: dash)...])
+        if let dash = rest.firstIndex(of: UInt8(ascii: "-")) {
+            guard let parts = Self.identifiers(rest[(dash + 1)...]) else { return nil }
+            guard !parts.contains(where: { Self.isNumeric($0) && $0.utf8.count > 1 && $0.hasPrefix("0") }) else {
+                return nil
+            }
+            prerelease = parts
             rest = rest[..<dash]
-            guard !prerelease.isEmpty, prerelease.allSatisfy({ Self.isIdentifier($0) && !Self.hasLeadingZero($0) })
-            else { return nil }
         }
-        if let build { guard Self.identifiers(build[...]).allSatisfy(Self.isIdentifier) else { return nil } }
-        let numbers = rest.split(separator: ".", omittingEmptySubsequences: false)
-        guard numbers.count == 3, !numbers.contains(where: { Self.hasLeadingZero(String($0)) }) else { return nil }
-        let parsed = numbers.compactMap { $0.utf8.allSatisfy { (48...57).contains($0) } ? Int($0) : nil }
-        guard parsed.count == 3 else { return nil }
-        (major, minor, patch) = (parsed[0], parsed[1], parsed[2])
+        var numbers: [Int] = []
+        for digits in rest.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
+            guard let number = Self.number(digits) else { return nil }
+            numbers.append(number)
+        }
+        guard numbers.count == 3 else { return nil }
+        (major, minor, patch) = (numbers[0], numbers[1], numbers[2])
         self.prerelease = prerelease
         self.build = build
     }
 
-    private static func identifiers(_ text: some StringProtocol) -> [String] {
-        text.split(separator: ".", omittingEmptySubsequences: false).map { String($0) }
+    /// A number without a zero before it, of at most 18 digits.
+    private static func number(_ digits: ArraySlice<UInt8>) -> Int? {
+        guard (1...18).contains(digits.count), digits.count == 1 || digits.first != UInt8(ascii: "0") else {
+            return nil
+        }
+        var value = 0
+        for digit in digits {
+            guard (48...57).contains(digit) else { return nil }
+            value = value * 10 + Int(digit - 48)
+        }
+        return value
     }
 
-    private static func isIdentifier(_ text: String) -> Bool {
-        !text.isEmpty
-            && text.utf8.allSatisfy {
-                (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 45
-            }
+    /// The words between the dots; nil when one is empty or has other characters than letters, digits and dashes.
+    private static func identifiers(_ bytes: ArraySlice<UInt8>) -> [String]? {
+        let parts = bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        let areValid = parts.allSatisfy {
+            !$0.isEmpty
+                && $0.allSatisfy {
+                    (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 45
+                }
+        }
+        return areValid ? parts.map { String(decoding: $0, as: UTF8.self) } : nil
     }
 
-    private static func hasLeadingZero(_ text: String) -> Bool {
-        text.count > 1 && text.hasPrefix("0") && text.utf8.allSatisfy { (48...57).contains($0) }
-    }
+    private static func isNumeric(_ text: String) -> Bool { text.utf8.allSatisfy { (48...57).contains($0) } }
 
     public var description: String {
         "v\(major).\(minor).\(patch)" + (prerelease.isEmpty ? "" : "-" + prerelease.joined(separator: "."))
             + (build.map { "+" + $0 } ?? "")
     }
 
-    /// The next version when that part goes up.
+    /// The next version when that part goes up; a pre-release becomes the release that it leads to, if that is one.
     public func bumped(_ part: Part) -> SemanticVersion {
+        let isRelease = prerelease.isEmpty
         switch part {
-        case .major: SemanticVersion(major + 1, 0, 0)
-        case .minor: SemanticVersion(major, minor + 1, 0)
-        case .patch: SemanticVersion(major, minor, patch + 1)
+        case .major: return SemanticVersion(!isRelease && minor == 0 && patch == 0 ? major : major + 1, 0, 0)
+        case .minor: return SemanticVersion(major, !isRelease && patch == 0 ? minor : minor + 1, 0)
+        case .patch: return SemanticVersion(major, minor, isRelease ? patch + 1 : patch)
         }
     }
 
@@ -76,13 +99,41 @@ public struct SemanticVersion: Hashable, Sendable, Comparable, CustomStringConve
         }
         if a.prerelease.isEmpty || b.prerelease.isEmpty { return !a.prerelease.isEmpty && b.prerelease.isEmpty }
         for (x, y) in zip(a.prerelease, b.prerelease) where x != y {
-            switch (Int(x), Int(y)) {
-            case (let m?, let n?): return m < n
-            case (_?, nil): return true
-            case (nil, _?): return false
+            switch (isNumeric(x), isNumeric(y)) {
+            // Of numbers, which have no zeros before them, the longer one is larger, however long.
+            case (true, true) where x.utf8.count != y.utf8.count: return x.utf8.count < y.utf8.count
+            case (true, false): return true
+            case (false, true): return false
             default: return x.utf8.lexicographicallyPrecedes(y.utf8)
             }
         }
         return a.prerelease.count < b.prerelease.count
     }
+}
+
+extension SemanticVersion {
+    /// The number by which MLflow's clients know a version; nil for one that has none.
+    ///
+    /// vN.0.0 is N; any other vA.B.C is 10¹² + A·10⁸ + B·10⁴ + C, B and C below 10⁴. Pre-releases and builds have none.
+    public var mlflowNumber: Int64? {
+        guard prerelease.isEmpty, build == nil else { return nil }
+        if (1..<Self.firstComposed).contains(Int64(major)), minor == 0, patch == 0 { return Int64(major) }
+        guard major < 90_000_000_000, minor < 10_000, patch < 10_000 else { return nil }
+        return Self.firstComposed + Int64(major) * 100_000_000 + Int64(minor) * 10_000 + Int64(patch)
+    }
+
+    /// The version that a number of MLflow's means; nil where no version bears it.
+    public init?(mlflowNumber number: Int64) {
+        if (1..<Self.firstComposed).contains(number) {
+            self.init(Int(number), 0, 0)
+        } else {
+            let rest = number.subtractingReportingOverflow(Self.firstComposed)
+            guard !rest.overflow, rest.partialValue >= 0 else { return nil }
+            let value = Int(rest.partialValue)
+            self.init(value / 100_000_000, value / 10_000 % 10_000, value % 10_000)
+            guard mlflowNumber == number else { return nil }
+        }
+    }
+
+    private static let firstComposed: Int64 = 1_000_000_000_000
 }

@@ -111,6 +111,9 @@ public struct Attributes {
         return text.hasPrefix("#") || text.hasPrefix("!") ? "\\" + text : text
     }
 
+    /// The line that sends one file through the filter, with its end.
+    public static func line(_ path: String) -> String { escaped("/" + literal(path)) + suffix + "\n" }
+
     private static func words(_ line: String) -> [String] {
         let line = line.hasSuffix("\r") ? String(line.dropLast()) : line
         guard !line.hasPrefix("#") else { return [] }

@@ -8,16 +8,18 @@ import Testing
 struct ModelTagTests {
     @Test(arguments: [
         "churn@v1.2.0", "churn@v1.2.0!", "churn@deprecated", "churn#prod#4", "churn#prod", "churn#prod!#5",
-        "churn@deprecated#6", "team/churn@v1.0.0-rc.1+b2", "folder=churn#prod#1",
+        "churn@deprecated#6", "team/churn@v1.0.0-rc.1+b2", "folder=churn#prod#1", "a/b.c=churn#prod#0",
     ])
     func `a tag of the grammar reads and writes the same`(name: String) {
         #expect(ModelTag(name)?.description == name)
     }
 
     @Test(arguments: [
-        "churn", "churn@", "churn@1.0.0", "churn@v1.0", "churn@v01.0.0", "churn#", "churn#prod#0", "churn#prod#04",
-        "churn#prod#x", "churn#a b", "-churn#prod", "churn-#prod", "$(id)@v1", "--exec=x", "churn@deprecated!",
-        "churn#prod#1#2#3", "@v1.0.0", "a:b#prod",
+        "churn", "churn@", "churn@1.0.0", "churn@v1.0", "churn@v01.0.0", "churn#",
+        "churn#prod#", "churn#prod#x", "churn#prod#1000000000000000", "churn#prod#99999999999999999999", "churn#a b",
+        "-churn#prod", "churn-#prod", "$(id)@v1", "--exec=x", "churn@deprecated!",
+        "churn#prod#1#2#3", "@v1.0.0", "a:b#prod", "-a=b#prod", "a/../b=m#prod", "/a=m#prod", "churn@created",
+        "churn@v1.0.0!!", "churn@v1.0.0-", "churn@v1.0.0-01", "churn@v1.0.0+", "churn@V1.0.0", "=m#prod", "a=b=m#prod",
     ])
     func `a tag outside the grammar is none of ours`(name: String) { #expect(ModelTag(name) == nil) }
 

@@ -116,7 +116,7 @@ struct Deliveries: AsyncParsableCommand {
     }
 
     private func desired(_ repository: Repository) throws -> Set<String> {
-        let registry = Registry(try repository.tags())
+        let registry = try Registry(repository)
         return Set(
             registry.models.values.filter { model == nil || "\($0.name)" == model }
                 .flatMap { $0.desired.values.map(\.tagID.hex) })

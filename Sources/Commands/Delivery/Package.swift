@@ -18,7 +18,7 @@ struct Package: AsyncParsableCommand {
               $ git ml package 'churn#prod' --to ghcr.io/acme/churn:prod
             """)
 
-    @Argument(help: "NAME, NAME@VERSION or NAME#STAGE; a name alone means its latest version.")
+    @Argument(help: "NAME, NAME@VERSION, NAME#STAGE or models:/NAME/N; a name alone means its latest version.")
     var model: String
 
     @Option(help: "Where the image goes: oci:DIR[:TAG] or HOST/NAME[:TAG].")
@@ -29,18 +29,22 @@ struct Package: AsyncParsableCommand {
 
     func run() async throws {
         let repository = try options.repository()
-        let mark = model.firstIndex { "@#".contains($0) } ?? model.endIndex
-        let commit = try commit(in: repository, mark)
         // What to package is told by the project as it is now; what goes in comes from the commit alone.
         let project =
             try repository.workTree == nil
             ? repository.head().flatMap { try Project.at($0, in: repository) } ?? Project()
             : Project.inWorkTree(of: repository)
-        let (name, settings) = try project.model(String(model[..<mark]))
+        let address = try ModelAddress(model)
+        let (name, settings) = try project.model("\(address.model)")
+        let registry = try Registry(repository, allowLight: project.allowsLightTags)
+        let entry = registry.models[name]
+        // A model without a version is packaged as it is now.
+        let commit =
+            address.isBare && entry?.latest == nil
+            ? try repository.resolve("HEAD") : try address.resolve(in: registry, declared: project.models.keys).commit
         guard try repository.entry(settings.path, in: commit) != nil else {
             throw ModelFailure.noFile(path: settings.path, commit: commit.short)
         }
-        let entry = Registry(try repository.tags(), allowLight: project.allowsLightTags).models[name]
         let packaging = ModelPackage(
             repository: repository, places: try options.places(repository), model: entry ?? ModelEntry(name: name),
             settings: settings, commit: commit)
@@ -57,26 +61,6 @@ struct Package: AsyncParsableCommand {
         let package = try await packaging.build(for: destination) { if !json.isOn { print($0) } }
         let sent = try await packaging.push(package, to: destination)
         show(package.image, destination, sent)
-    }
-
-    private func commit(in repository: Repository, _ mark: String.Index) throws -> ObjectID {
-        let name = String(model[..<mark])
-        let project = try repository.workTree == nil ? Project() : Project.inWorkTree(of: repository)
-        let tags = Registry(try repository.tags(), allowLight: project.allowsLightTags).models
-        let entry = ModelName(name).flatMap { tags[$0] }
-        guard mark < model.endIndex else {
-            if let latest = entry?.latest { return latest.commit }
-            return try repository.resolve("HEAD")
-        }
-        let word = String(model[model.index(after: mark)...])
-        if model[mark] == "#" {
-            guard let assignment = entry?.desired[word] else { throw ModelFailure.noVersion(model: model) }
-            return assignment.commit
-        }
-        guard let version = SemanticVersion(word),
-            let found = entry?.versions.last(where: { $0.version == version && !$0.isDeregistered })
-        else { throw ModelFailure.noVersion(model: model) }
-        return found.commit
     }
 
     private func show(_ image: Image, _ destination: ImageReference, _ sent: Set<Digest>) {

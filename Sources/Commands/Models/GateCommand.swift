@@ -1,32 +1,29 @@
 internal import ArgumentParser
 internal import Base
-internal import GitKit
 internal import Models
-internal import Runs
-internal import Storage
 
 struct GateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gate",
         abstract: "Try a stage's gates before tagging",
         discussion: """
-            The gates of ml.yaml in the work tree, with both numbers of each comparison. Commands run in a clean checkout of
-            the candidate, with a cleaned environment; data is brought from the data remote when it is not here.
+            The gates of ml.yaml, with both numbers of each comparison. Commands run in a clean checkout of the candidate, with
+            a cleaned environment; data is brought from the data remote when it is not here.
 
               $ git ml gate churn prod
-              $ git ml gate churn prod HEAD --recorded
+              $ git ml gate churn prod v1.2.0 --recorded
 
             Exit status: 0 when all gates pass, 1 when one fails.
             """)
 
-    @Argument(help: "The model.")
+    @Argument(help: "The model, as ml.yaml names it.")
     var model: String
 
     @Argument(help: "The stage.")
     var stage: String
 
-    @Argument(help: "The commit.")
-    var revision = "HEAD"
+    @Argument(help: "A version, commit or run, or the #STAGE it is in now.")
+    var candidate = "HEAD"
 
     @Flag(help: "Only what is recorded: expressions and signatures. Nothing is executed or fetched.")
     var recorded = false
@@ -34,27 +31,17 @@ struct GateCommand: AsyncParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() async throws {
-        let store = try RunStore.current()
-        let repository = store.repository
-        let project = try Project.inWorkTree(of: repository)
-        let (name, model) = try project.model(model)
-        guard let settings = project.stage(stage, of: name) else {
-            throw ModelFailure.unknownStage(stage, known: Array(project.stages.keys))
+        let trial = try StageTrial(model: model, stage: stage, candidate: candidate)
+        let results: [GateResult]
+        do { results = try await trial.results(recorded ? .recorded : .all) } catch let failure as GateInterrupted {
+            throw ExitCode(128 + failure.signal)
         }
-        let registry = Registry(try repository.tags(), allowLight: project.allowsLightTags)
-        let check = GateCheck(
-            repository, store: store, registry: registry,
-            remote: { try DataRemote(repository, project: project).own() },
-            say: { Terminal.error("git-ml: \(Terminal.safe($0))") })
-        let results = try await check.check(
-            settings, model: name, path: model.path, candidate: repository.resolve(revision),
-            current: registry.models[name]?.desired[stage]?.commit, kinds: recorded ? .recorded : .all)
-        json.isOn ? results.forEach { print($0.json) } : GateTable(results).print()
+        if json.isOn { for result in results { print(result.json) } } else { GateTable(results).print() }
         if results.contains(where: { !$0.isPassed }) { throw ExitCode(1) }
     }
 }
 
-/// Gates as people read them: a row each, and below it what a failing one has to say besides.
+/// Gates as people read them: a row each, and below them what the failing ones have to say besides.
 struct GateTable {
     private let results: [GateResult]
 

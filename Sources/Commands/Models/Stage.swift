@@ -2,16 +2,20 @@ internal import ArgumentParser
 internal import Base
 internal import GitKit
 internal import Models
-internal import Pointers
+internal import Runs
 
 struct Stage: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Put a version of a model into a stage, by a tag",
         discussion: """
-            Makes the tag NAME#STAGE#N, N being the model's next number; once it is pushed, a runner delivers it.
+            Makes the tag NAME#STAGE#N, N being the model's next number; once it is pushed, a runner delivers it. Its message
+            states which version, commit and content are meant and which tag it follows.
 
               $ git ml stage churn prod
               $ git ml stage churn prod v1.2.0 --push
+              $ git ml stage churn prod '#staging' --sign --expires 90d
+
+            Exit statuses: 3 when there is no such model, stage, version, commit or run, 4 when the push failed.
             """)
 
     @Argument(help: "The model, as ml.yaml names it.")
@@ -20,52 +24,38 @@ struct Stage: AsyncParsableCommand {
     @Argument(help: "The stage.")
     var stage: String
 
-    @Argument(help: "A version or commit; default: the latest version.")
+    @Argument(help: "A version, commit or run, or the #STAGE it is in now; default: the latest version.")
     var version: String?
+
+    @Option(help: "When the assignment ends to be valid: 90d, 2027-01-31 or 2027-01-31T12:00:00Z.")
+    var expires: ExpiryOption?
 
     @OptionGroup var options: TagOptions
 
     func run() async throws {
-        let repository = try Repository.current()
-        let project = try Project.inWorkTree(of: repository)
-        let (name, settings) = try project.model(model)
-        guard project.stage(stage, of: name) != nil else {
-            throw ModelFailure.unknownStage(stage, known: Array(project.stages.keys))
+        let models = try ModelProject.current()
+        let repository = models.repository
+        let (entry, path) = try models.declared(model)
+        let name = entry.name
+        guard models.project.stage(stage, of: name) != nil else {
+            throw ModelFailure.unknownStage(stage, known: Array(models.project.stages.keys))
         }
-        let entry = Registry(try repository.tags(), allowLight: project.allowsLightTags).models[name]
-        let commit = try commit(entry, repository, name)
-        guard let file = try repository.entry(settings.path, in: commit) else {
-            throw ModelFailure.noFile(path: settings.path, commit: commit.short)
+        if let expires, expires.time <= .now() { throw ValidationError("--expires lies in the past") }
+        let commit = try Candidate.find(
+            version, of: name, path: path, registry: models.registry, repository: repository,
+            runs: { try RunStore.current() }
+        ).commit
+        guard let digest = try repository.modelDigest(path, at: commit) else {
+            throw ModelFailure.noFile(path: path, commit: commit.short)
         }
-        let tag = ModelTag(name, .assign(stage: stage), counter: entry?.nextCounter ?? 1)
-        let statement: [(String, String)] = [
-            ("git-ml-stage", "1"), ("repo", project.repositoryID ?? ""), ("model", "\(name)"),
-            ("version", entry?.version(at: commit).map { "\($0.version)" } ?? ""), ("stage", stage),
-            ("counter", "\(tag.counter ?? 1)"), ("commit", commit.hex), ("model-digest", try digest(file, repository)),
-            ("previous", entry?.desired[stage]?.tagID.hex ?? ""),
-        ]
-        let lines = statement.filter { !$0.1.isEmpty }.map { "\($0.0): \($0.1)" }.joined(separator: "\n")
-        try await TagMaking(repository: repository, options: options).make(
-            tag, on: commit, message: (options.message ?? "Stage \(name) in \(stage)") + "\n\n" + lines + "\n")
-    }
-
-    private func commit(_ entry: ModelEntry?, _ repository: Repository, _ name: ModelName) throws -> ObjectID {
-        guard let version else {
-            if let latest = entry?.latest { return latest.commit }
-            throw ModelFailure.noVersion(model: "\(name)")
+        try await TagMaking(repository: repository, options: options).make {
+            let models = try ModelProject(repository)
+            let tag = ModelTag(name, .assign(stage: stage), counter: models.registry.nextCounter(of: name))
+            let message = StageMessage(
+                title: options.message ?? "Stage \(name) in \(stage)", tag: tag, commit: commit, models: models,
+                digest: digest, expires: expires?.time)
+            return TagDraft(
+                tag: tag, commit: commit, message: message.text, after: models.registry.models[name]?.lastChange)
         }
-        if let number = SemanticVersion(version) {
-            guard let found = entry?.versions.last(where: { $0.version == number && !$0.isDeregistered }) else {
-                throw ModelFailure.noVersion(model: "\(name) \(number)")
-            }
-            return found.commit
-        }
-        return try repository.resolve(version)
-    }
-
-    private func digest(_ file: TreeEntry, _ repository: Repository) throws -> String {
-        guard file.mode != .directory else { return "" }
-        let blob = try repository.blob(file.id)
-        return ((try? Pointer.parse(blob, path: file.name))?.digest ?? Base.Digest.of(blob)).description
     }
 }

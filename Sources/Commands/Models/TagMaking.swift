@@ -11,7 +11,7 @@ struct TagOptions: ParsableArguments {
     @Flag(help: "Sign the tag, as `git tag -s` does.")
     var sign = false
 
-    @Flag(help: "Push the tag to the remote at once.")
+    @Flag(help: "Push the tag at once; if somebody was faster, take the next number and try again.")
     var push = false
 
     @Option(help: "The remote to push to.")
@@ -19,6 +19,17 @@ struct TagOptions: ParsableArguments {
 
     @Flag(name: .shortAndLong, help: "Only show the tag that would be made.")
     var dryRun = false
+
+    @OptionGroup var json: JSONOption
+}
+
+/// A tag that is to be made.
+struct TagDraft {
+    let tag: ModelTag
+    let commit: ObjectID
+    let message: String
+    /// The latest of what it must be younger than: GTO orders by the dates of tags, which know whole seconds only.
+    var after: Timestamp?
 }
 
 /// Makes an annotated tag with the `git` program, so that signing works as the user has set it up.
@@ -26,21 +37,107 @@ struct TagMaking {
     let repository: Repository
     let options: TagOptions
 
-    func make(_ tag: ModelTag, on commit: ObjectID, message: String) async throws {
-        let name = tag.description
-        if options.dryRun {
-            print("would tag \(commit.short) as \(name)")
+    /// How often a name that somebody else has just taken is replaced by the next.
+    private static let patience = 10
+
+    /// Makes the tag that `draft` describes, and pushes it if that is wanted.
+    ///
+    /// `draft` is asked again, with what the tags say then, when the name was taken meanwhile: here by another process, or at
+    /// the remote by another person. A tag that cannot be pushed is taken away again.
+    func make(_ draft: () throws -> TagDraft) async throws {
+        for _ in 0..<Self.patience {
+            let draft = try draft()
+            if options.dryRun { return show(draft, id: nil, isPushed: false) }
+            guard let id = try await create(draft) else { continue }
+            guard options.push else { return show(draft, id: id, isPushed: false) }
+            if try await push(draft, id) { return show(draft, id: id, isPushed: true) }
+        }
+        throw TagFailure.taken(times: Self.patience)
+    }
+
+    /// Makes the tag here; nil when its name was taken meanwhile.
+    private func create(_ draft: TagDraft) async throws -> ObjectID? {
+        let name = "\(draft.tag)"
+        let words = [
+            "tag", options.sign ? "-s" : "-a", "--cleanup=verbatim", "-F", "-", "--end-of-options", name,
+            draft.commit.hex,
+        ]
+        let git = repository.git.with(TagDate.environment(after: draft.after))
+        let result = try await git.attempt(words, input: Array(draft.message.utf8))
+        if result.status == 0, let id = try repository.ref("refs/tags/\(name)") { return id }
+        if result.errors.contains("already exists") { return nil }
+        throw TagFailure.notMade(name: name, words: result.errors.trimmingTrailingSpace)
+    }
+
+    /// Pushes a tag that must not be there yet; false when it is, and then it is gone here and the remote's tags have come.
+    private func push(_ draft: TagDraft, _ id: ObjectID) async throws -> Bool {
+        let ref = "refs/tags/\(draft.tag)"
+        let result = try await repository.git.attempt(["push", "--end-of-options", options.remote, "\(ref):\(ref)"])
+        if result.status == 0 { return true }
+        let there = try await repository.git.attempt(["ls-remote", "--end-of-options", options.remote, ref])
+        // The answer to the push may have been lost on its way.
+        if there.status == 0, there.text.hasPrefix(id.hex) { return true }
+        try await repository.git.run(["update-ref", "-d", ref, id.hex])
+        guard there.status == 0, !there.text.isEmpty else {
+            throw TagFailure.notPushed(
+                name: "\(draft.tag)", remote: options.remote, words: result.errors.trimmingTrailingSpace,
+                isRemote: there.status != 0 || result.errors.contains("[remote rejected]"))
+        }
+        try await fetchTags(of: draft.tag.model)
+        return false
+    }
+
+    private func fetchTags(of model: ModelName) async throws {
+        let refs = ["@", "#"].map { "refs/tags/\(model.inTag)\($0)*" }
+        // Tags that differ here and there are left as they are, which git calls a failure.
+        _ = try await repository.git.attempt(
+            ["fetch", "--quiet", "--no-tags", "--end-of-options", options.remote] + refs.map { "\($0):\($0)" })
+    }
+
+    private func show(_ draft: TagDraft, id: ObjectID?, isPushed: Bool) {
+        let ref = "refs/tags/\(draft.tag)"
+        let command = ["git", "push", options.remote, ref].map(shellQuoted).joined(separator: " ")
+        guard !options.json.isOn else {
+            print(
+                [
+                    "tag": .string("\(draft.tag)"), "id": .optional(id?.hex), "commit": .string(draft.commit.hex),
+                    "model": .string("\(draft.tag.model)"),
+                    "counter": draft.tag.counter.map { .int(Int64($0)) } ?? .null, "made": .bool(id != nil),
+                    "pushed": .bool(isPushed), "remote": .string(options.remote), "push": .string(command),
+                ] as JSON)
             return
         }
-        try await repository.git.run(
-            ["tag", options.sign ? "-s" : "-a", "--cleanup=verbatim", "-F", "-", "--end-of-options", name, commit.hex],
-            input: Array(message.utf8))
-        print("tagged \(commit.short) as \(name)")
-        if options.push {
-            try await repository.git.run(["push", options.remote, "refs/tags/\(name)"])
-            print("pushed to \(options.remote)")
-        } else {
-            print("hand it over with: git push \(options.remote) \(shellQuoted("refs/tags/\(name)"))")
+        guard id != nil else { return print("would tag \(draft.commit.short) as \(draft.tag)") }
+        print("tagged \(draft.commit.short) as \(draft.tag)")
+        print(isPushed ? "pushed to \(options.remote)" : "hand it over with: \(command)")
+    }
+}
+
+/// Why a tag was not made, or not handed over.
+enum TagFailure: Failure {
+    case notMade(name: String, words: String)
+    case notPushed(name: String, remote: String, words: String, isRemote: Bool)
+    case taken(times: Int)
+
+    var kind: FailureKind {
+        if case .notPushed(_, _, _, true) = self { return .remote }
+        return .user
+    }
+
+    var description: String {
+        switch self {
+        case .notMade(let name, let words): "git does not make the tag \(name): \(words)"
+        case .notPushed(let name, let remote, let words, _):
+            "the tag \(name) could not be pushed to \(remote) and was taken away again: \(words)"
+        case .taken(let times): "others took the tag's name \(times) times in a row"
+        }
+    }
+
+    var hints: [String] {
+        switch self {
+        case .notMade: []
+        case .notPushed: ["run the command again without --push to keep the tag here"]
+        case .taken: ["run the command again"]
         }
     }
 }
@@ -51,11 +148,10 @@ enum ModelFailure: Failure {
     case noFile(path: String, commit: String)
     case unknownStage(String, known: [String])
     case notAName(String)
-    case noVersion(model: String)
 
     var kind: FailureKind {
         switch self {
-        case .unknown, .unknownStage, .noVersion, .noFile: .notFound
+        case .unknown, .unknownStage, .noFile: .notFound
         case .notAName: .user
         }
     }
@@ -66,7 +162,6 @@ enum ModelFailure: Failure {
         case .noFile(let path, let commit): "the model file \(path) is not in the commit \(commit)"
         case .unknownStage(let name, _): "ml.yaml names no stage “\(name)”"
         case .notAName(let name): "“\(name)” is no name for a model"
-        case .noVersion(let model): "\(model) has no such version"
         }
     }
 
@@ -78,7 +173,6 @@ enum ModelFailure: Failure {
         case .unknownStage(let name, let known):
             [Spelling.nearest(to: name, in: known).map { "did you mean \($0)?" } ?? "add it under stages: in ml.yaml"]
         case .notAName: ["names hold letters, digits, -, / and _"]
-        case .noVersion: ["`git ml models` lists what is registered"]
         }
     }
 }

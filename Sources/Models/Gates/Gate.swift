@@ -1,4 +1,4 @@
-public import Base
+internal import Base
 
 extension StageSettings {
     /// One gate: an expression, a command, or a check of data.

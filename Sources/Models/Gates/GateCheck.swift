@@ -1,3 +1,4 @@
+internal import Base
 public import GitKit
 public import Runs
 public import Storage
@@ -59,7 +60,8 @@ public struct GateCheck: Sendable {
         let runs = CandidateRuns(store: store, model: model, path: path)
         var results: [GateResult] = []
         var run: Run?
-        if kinds.contains(.recorded), stage.needsRun {
+        let isRerun = stage.evidence == .rerun && kinds.contains(.commands)
+        if isRerun || kinds.contains(.recorded), stage.needsRun {
             switch try runs.behind(candidate) {
             case .one(let found): run = found
             case .none:
@@ -68,21 +70,33 @@ public struct GateCheck: Sendable {
                 results.append(GateResult(.run, "one recorded run", isPassed: false, "\(failure)"))
             }
         }
+        if isRerun, let run {
+            results.append(try await rerun(run, stage, model))
+        }
         let references = run == nil ? GateReferences() : try self.references(stage, model, runs, candidate, current)
+        let checkout = GateCheckout(owner: repository, remote: remote)
         for gate in stage.gates {
             switch gate {
             case .expression(let expression):
-                guard let run else { continue }
-                results.append(expression.evaluate(run, against: references))
-            case .command:
-                guard kinds.contains(.commands) else { continue }
-                results.append(GateResult(.command, gate.text, isPassed: false, "not run by this version"))
-            case .data:
-                guard kinds.contains(.data) else { continue }
-                results.append(GateResult(.data, gate.text, isPassed: false, "not checked by this version"))
+                if kinds.contains(.recorded), let run { results.append(expression.evaluate(run, against: references)) }
+            case .command(let command) where kinds.contains(.commands):
+                results.append(
+                    try await CommandGate(checkout: checkout, model: model, say: say).run(gate, command, on: candidate))
+            case .data(let rule) where kinds.contains(.data):
+                results.append(
+                    try await DataGate(checkout: checkout, policy: policy).check(gate, rule, on: candidate))
+            case .command, .data: continue
             }
         }
         return results
+    }
+
+    private func rerun(_ run: Run, _ stage: StageSettings, _ model: ModelName) async throws -> GateResult {
+        let metrics = stage.expressions.reduce(into: Set<String>()) { $0.formUnion($1.filter.metrics) }
+        // As it was recorded, not as the model sees it.
+        let recorded = try store.run(id: run.id) ?? run
+        return try await RerunEvidence(repository: repository, model: model, remote: remote, say: say).check(
+            recorded, metrics: metrics)
     }
 
     private func references(
@@ -94,7 +108,7 @@ public struct GateCheck: Sendable {
             references.current = try runs.current(current)
         }
         if filters.contains(where: \.usesBest) {
-            let registry = try self.registry ?? Registry(repository.tags())
+            let registry = try self.registry ?? Registry(repository)
             references.versions = try runs.versions(registry.models[model]?.versions ?? [], except: candidate)
         }
         return references

@@ -194,7 +194,7 @@ extension PolicyCheck {
         expect("commit", statement.commit, ref.target.hex)
         if let end = statement.end, end < .now() { refusals.append(.ended(statement.expires ?? "")) }
         guard isAssigned else { return refusals }
-        expect("model-digest", statement.modelDigest, try repository.modelDigest(model.path, at: ref.target) ?? "")
+        expect("model-digest", statement.modelDigest, try repository.modelDigest(model.path, at: ref.target)?.description ?? "")
         if let version = statement.version, !isRegistered(version, tag.model, ref.target) {
             refusals.append(.statement(key: "version", says: version, is: "none with a tag on that commit"))
         }
@@ -237,14 +237,5 @@ extension ModelTag {
         case .unassign(let stage): (stage, false)
         default: nil
         }
-    }
-}
-
-extension Repository {
-    /// The digest of a model's file at a commit: what its pointer names, or of the bytes that git keeps; nil for a folder, or
-    /// when it is not there.
-    public func modelDigest(_ path: String, at commit: ObjectID) throws -> String? {
-        guard let bytes = try file(path, in: commit) else { return nil }
-        return ((try? Pointer.parse(bytes, path: path))?.digest ?? Digest.of(bytes)).description
     }
 }

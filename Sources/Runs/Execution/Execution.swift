@@ -20,8 +20,10 @@ public struct Execution: Sendable {
         public var output = FileDescriptor.standardOutput
         /// Where the command runs; nil: where this process does.
         public var directory: FilePath?
-        /// Variables to set for the command; the rest is inherited.
+        /// Variables to set for the command.
         public var environment: [String: String] = [:]
+        /// Whether the command has the other variables of this process too.
+        public var inheritsEnvironment = true
 
         public init(_ command: [String]) { self.command = command }
     }
@@ -143,7 +145,8 @@ public struct Execution: Sendable {
 
     private func supervise(_ order: Order, _ program: FilePath, _ id: String) throws -> Supervisor.Outcome {
         let folder = journal.folder(of: id)
-        var environment = Daemon.currentEnvironment().merging(order.environment) { $1 }
+        let inherited = order.inheritsEnvironment ? Daemon.currentEnvironment() : [:]
+        var environment = inherited.merging(order.environment) { $1 }
         // Values of variables that are called like secrets do not get into the log.
         let secrets = environment.filter { Secrets.isSecret(name: $0.key) && $0.value.utf8.count >= 6 }.map(\.value)
         for name in ChildProcess.repositoryVariables { environment[name] = nil }

@@ -25,6 +25,8 @@ public struct Reproduction: Sendable {
         public var command: [String] = []
         /// Where the command's standard output goes.
         public var output = FileDescriptor.standardOutput
+        /// The whole environment of the command; nil: this process's.
+        public var environment: [String: String]?
 
         public init() {}
     }
@@ -103,13 +105,17 @@ public struct Reproduction: Sendable {
         order.name = "reproduce-\(run.name ?? String(run.id.prefix(12)))"
         order.experiment = run.experiment
         order.output = wish.output
+        if let environment = wish.environment {
+            order.environment = environment
+            order.inheritsEnvironment = false
+        }
         let folder = try folder(below: top)
         order.directory = folder
         order.params = try changedParams(below: top)
         if wish.rebuildsEnvironment {
             let version = run.environment["python"]?.string
             let environment = try await VirtualEnvironment.prepare(for: top, in: owner, version: version, say: say)
-            order.environment = environment.variables
+            order.environment.merge(environment.variables) { $1 }
             order.command = environment.command(command)
         } else {
             order.command = ownProgram(command, below: folder, say)

@@ -1,0 +1,133 @@
+public import Base
+internal import GitKit
+internal import Pointers
+internal import Runs
+internal import SystemPackage
+
+/// Runs the command of a gate in a clean checkout of the candidate.
+struct CommandGate: Sendable {
+    let checkout: GateCheckout
+    let model: ModelName
+    let say: @Sendable (String) -> Void
+
+    /// How many lines of a failing command's output are told.
+    private static let shownLines = 20
+
+    func run(_ gate: StageSettings.Gate, _ command: StageSettings.Gate.Command, on commit: ObjectID) async throws
+        -> GateResult
+    {
+        say("running \(gate.text.dropFirst("run: ".count))")
+        do {
+            return try await checkout.with(commit, needs: command.needs) { folder in
+                try await judge(gate, command, commit, folder)
+            }
+        } catch let failure as any Failure where failure.kind != .remote && !(failure is GateInterrupted) {
+            return GateResult(.command, gate.text, isPassed: false, "\(failure)")
+        }
+    }
+
+    private func judge(
+        _ gate: StageSettings.Gate, _ command: StageSettings.Gate.Command, _ commit: ObjectID, _ folder: FilePath
+    ) async throws -> GateResult {
+        let program = try Self.program(command.words.first ?? "", in: folder)
+        let home = FilePath(environmentValue("TMPDIR") ?? "/tmp").appending("git-ml-gate-\(UUIDv7())")
+        try Files.makeDirectory(home.appending("tmp"))
+        defer { try? Files.removeTree(home) }
+        let outcome = try await LimitedProcess(
+            program: program, arguments: Array(command.words.dropFirst()),
+            environment: Self.environment(home: home).merging([
+                "GIT_ML_MODEL": model.description, "GIT_ML_COMMIT": commit.hex,
+            ]) { $1 }, directory: folder, time: command.time, memory: command.memory
+        ).run()
+        if case .signal(let number) = outcome.stop { throw GateInterrupted(signal: number) }
+        var verdict = Self.verdict(outcome, command)
+        if let path = command.junit, outcome.stop == nil { try Self.read(path, in: folder, since: outcome, &verdict) }
+        var result = GateResult(.command, gate.text, isPassed: verdict.isPassed, verdict.detail)
+        result.seconds = outcome.seconds
+        result.lines = verdict.isPassed ? [] : outcome.log.lastLines(Self.shownLines)
+        result.log = try LocalObjects(mlDirectory: checkout.owner.mlDirectory).keep(outcome.log.bytes)
+        return result
+    }
+
+    private struct Verdict {
+        var isPassed: Bool
+        var detail: String
+    }
+
+    private static func verdict(_ outcome: LimitedProcess.Outcome, _ command: StageSettings.Gate.Command) -> Verdict {
+        switch outcome.stop {
+        case .time:
+            let limit = Decimal.format(command.time.inSeconds, digits: command.time < .seconds(1) ? 3 : 0)
+            return Verdict(isPassed: false, detail: "ended after \(limit) s, its limit of time")
+        case .memory(let held):
+            let limit = ByteCount.format(command.memory ?? 0)
+            return Verdict(
+                isPassed: false, detail: "ended: its processes held \(ByteCount.format(held)), the limit is \(limit)")
+        case .signal, nil: break
+        }
+        let time = "\(Decimal.format(outcome.seconds, digits: 1)) s"
+        guard outcome.status > 128 else {
+            return Verdict(isPassed: outcome.status == 0, detail: "exit status \(outcome.status) after \(time)")
+        }
+        return Verdict(isPassed: false, detail: "ended by signal \(outcome.status - 128) after \(time)")
+    }
+
+    /// Adds what the command has written about its tests.
+    private static func read(
+        _ path: String, in folder: FilePath, since outcome: LimitedProcess.Outcome, _ verdict: inout Verdict
+    ) throws {
+        let file = folder.appending(FilePath(path).components)
+        func fail(_ reason: String) { verdict = Verdict(isPassed: false, detail: "\(reason), \(verdict.detail)") }
+        guard let status = Files.status(file), status.kind == .file else {
+            return fail("\(path) was not written")
+        }
+        guard status.size <= JUnitReport.largest else {
+            return fail("\(path) is larger than \(ByteCount.format(JUnitReport.largest))")
+        }
+        do throws(JUnitReport.Problem) {
+            let report = try JUnitReport((try? Files.read(file)) ?? [])
+            verdict.detail = "\(report.summary), \(verdict.detail)"
+            verdict.isPassed = verdict.isPassed && report.isPassed
+        } catch {
+            fail("\(path) cannot be read: \(error)")
+        }
+    }
+
+    /// A program with a `/` lies in the checkout, any other on the PATH.
+    private static func program(_ name: String, in folder: FilePath) throws -> FilePath {
+        guard name.contains("/") else {
+            guard let program = ChildProcess.find(name) else { throw ProcessFailure.notFound(program: name) }
+            return program
+        }
+        let file = folder.pushing(FilePath(name))
+        guard file.withPlatformString({ access($0, X_OK) }) == 0 else {
+            throw GateProgramMissing(name: name, reason: Errno(rawValue: errno).description.lowercasedFirst)
+        }
+        return file
+    }
+
+    /// What a command sees of this process's environment: where programs are found, the language, and devices; no
+    /// credentials. `HOME` and `TMPDIR` are its own, and go with it.
+    static func environment(home: FilePath) -> [String: String] {
+        var environment = ["HOME": home.string, "TMPDIR": home.appending("tmp").string, "LC_ALL": "C.UTF-8"]
+        for name in ["PATH", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"] {
+            environment[name] = environmentValue(name)
+        }
+        return environment
+    }
+}
+
+/// A program that a gate names and that is not in the checkout, or cannot be run.
+struct GateProgramMissing: Failure {
+    let name: String
+    let reason: String
+    var kind: FailureKind { .user }
+    var description: String { "\(name) cannot be run in the checkout: \(reason)" }
+}
+
+/// Somebody has ended this process while a gate ran.
+public struct GateInterrupted: Failure {
+    public let signal: Int32
+    public var kind: FailureKind { .user }
+    public var description: String { "the gate was interrupted by signal \(signal)" }
+}

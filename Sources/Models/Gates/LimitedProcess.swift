@@ -1,0 +1,145 @@
+internal import Base
+internal import SystemPackage
+
+/// Runs a program to its end within limits of time and memory; whatever it has started ends with it.
+struct LimitedProcess: Sendable {
+    let program: FilePath
+    let arguments: [String]
+    /// The whole environment.
+    let environment: [String: String]
+    let directory: FilePath
+    let time: Duration
+    /// In bytes, of all its processes together; nil: no limit.
+    let memory: Int64?
+
+    /// Why it was ended before it ended by itself.
+    enum Stop: Equatable {
+        case time
+        case memory(Int64)
+        /// Somebody wants us to end.
+        case signal(Int32)
+    }
+
+    struct Outcome {
+        /// The exit status; 128 + the signal's number when a signal ended it.
+        var status: Int32
+        var stop: Stop?
+        var seconds: Double
+        /// Standard output and standard error, as they came.
+        var log: BoundedLog
+    }
+
+    /// The same on a thread of its own.
+    func run() async throws -> Outcome {
+        try await withCheckedThrowingContinuation { continuation in
+            Threads.start { continuation.resume(with: Result { try runBlocking() }) }
+        }
+    }
+
+    private func runBlocking() throws -> Outcome {
+        let signals = try SignalPipe([SIGINT, SIGTERM, SIGHUP, SIGCHLD])
+        let clock = ContinuousClock.now
+        let pipe = try FileDescriptor.pipe()
+        defer { try? pipe.readEnd.close() }
+        let mark = UUIDv7().description
+        let process = try start(writing: pipe.writeEnd, mark)
+        let family = ProcessFamily(leader: process, mark: "\(Self.markName)=\(mark)")
+        defer { family.end() }
+        limit(process)
+        var state = State(deadline: clock + time)
+        while state.isGoingOn {
+            wait(on: [signals.input.rawValue, state.isOpen ? pipe.readEnd.rawValue : -1])
+            for signal in signals.received() where signal != SIGCHLD { state.stop = state.stop ?? .signal(signal) }
+            take(from: pipe.readEnd, &state)
+            reap(process, &state)
+            guard state.status == nil else { continue }
+            look(at: family, &state)
+            if state.stop != nil { family.end() }
+        }
+        return Outcome(
+            status: state.status ?? 70, stop: state.stop, seconds: (ContinuousClock.now - clock).inSeconds,
+            log: state.log)
+    }
+
+    private static let markName = "GIT_ML_GATE"
+
+    private struct State {
+        let deadline: ContinuousClock.Instant
+        var log = BoundedLog()
+        var isOpen = true
+        var status: Int32?
+        var stop: Stop?
+        var nextLook = ContinuousClock.now
+        /// After its end the pipe may be held open by what it left in the background.
+        var drainUntil: ContinuousClock.Instant?
+
+        var isGoingOn: Bool { status == nil || (isOpen && drainUntil.map { $0 > .now } ?? true) }
+    }
+
+    private func start(writing output: FileDescriptor, _ mark: String) throws -> Int32 {
+        let nothing = try FileDescriptor.open("/dev/null", .readOnly, options: .closeOnExec)
+        defer {
+            try? nothing.close()
+            try? output.close()
+        }
+        return try Spawn.start(
+            program, arguments, environment: environment.merging([Self.markName: mark]) { $1 }, in: directory,
+            input: nothing, output: output, errors: output, group: .session)
+    }
+
+    /// What the kernel can see to by itself: no core files, and no process with more data than all may have.
+    private func limit(_ process: Int32) {
+        #if os(Linux)
+        var none = rlimit(rlim_cur: 0, rlim_max: 0)
+        _ = setLimits(process, 4, &none, nil)  // RLIMIT_CORE
+        guard let memory else { return }
+        var data = rlimit(rlim_cur: rlim_t(memory), rlim_max: rlim_t(memory))
+        // Not the address space: CUDA, Java and Go reserve far more of it than they use.
+        _ = setLimits(process, 2, &data, nil)  // RLIMIT_DATA
+        #endif
+    }
+
+    private func wait(on descriptors: [Int32]) {
+        var polls = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        _ = poll(&polls, nfds_t(polls.count), 100)
+    }
+
+    /// Takes in what is there, for some milliseconds at most: a program that prints without end has limits too.
+    private func take(from pipe: FileDescriptor, _ state: inout State) {
+        guard state.isOpen else { return }
+        _ = fcntl(pipe.rawValue, F_SETFL, O_NONBLOCK)
+        withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 16) { buffer in
+            for _ in 0..<256 {
+                let count = read(pipe.rawValue, buffer.baseAddress, buffer.count)
+                if count == 0 { state.isOpen = false }
+                if count <= 0 { return }
+                state.log.add(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            }
+        }
+    }
+
+    private func reap(_ process: Int32, _ state: inout State) {
+        var status: Int32 = 0
+        guard state.status == nil, waitpid(process, &status, WNOHANG) == process else { return }
+        let signal = status & 0x7f
+        state.status = signal == 0 ? (status >> 8) & 0xff : 128 + signal
+        state.drainUntil = .now + .milliseconds(500)
+    }
+
+    private func look(at family: ProcessFamily, _ state: inout State) {
+        let now = ContinuousClock.now
+        if now > state.deadline { state.stop = state.stop ?? .time }
+        guard let memory, now >= state.nextLook else { return }
+        state.nextLook = now + .milliseconds(200)
+        let held = family.memory(limit: memory)
+        if held > memory { state.stop = state.stop ?? .memory(held) }
+    }
+}
+
+#if os(Linux)
+/// `prlimit`, which glibc shows only to programs that define `_GNU_SOURCE`.
+@_silgen_name("prlimit")
+private func setLimits(
+    _ process: Int32, _ resource: Int32, _ new: UnsafePointer<rlimit>?, _ old: UnsafeMutablePointer<rlimit>?
+) -> Int32
+#endif

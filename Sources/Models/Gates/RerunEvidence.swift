@@ -1,0 +1,63 @@
+internal import Base
+internal import GitKit
+internal import Runs
+internal import Storage
+internal import SystemPackage
+
+/// `evidence: rerun`: the recorded command, run again from the recorded code and data, gives the metrics that gates judge.
+///
+/// The command is the one that the note names: with this evidence policy lets whoever may push a note choose it. It sees the
+/// cleaned environment that commands of gates see, and its run is recorded and linked to the first.
+struct RerunEvidence: Sendable {
+    /// The largest relative difference that counts as none: that of sums taken in another order.
+    static let tolerance = 1e-6
+
+    let repository: Repository
+    let model: ModelName
+    let remote: (@Sendable () throws -> any ObjectRemote)?
+    let say: @Sendable (String) -> Void
+
+    /// `metrics` are those that gates name; with none of them all that were recorded count.
+    func check(_ run: Run, metrics: Set<String>) async throws -> GateResult {
+        let text = "evidence: rerun"
+        let project = try Project.at(run.commit, in: repository) ?? Project()
+        let reproduction = Reproduction(
+            of: run, in: repository, settings: project.record, modelPaths: project.modelPaths, remote: try remote?())
+        let home = FilePath(environmentValue("TMPDIR") ?? "/tmp").appending("git-ml-gate-\(UUIDv7())")
+        try Files.makeDirectory(home.appending("tmp"))
+        defer { try? Files.removeTree(home) }
+        let nothing = try FileDescriptor.open("/dev/null", .writeOnly, options: .closeOnExec)
+        defer { try? nothing.close() }
+        var wish = Reproduction.Wish()
+        wish.tolerance = Self.tolerance
+        wish.output = nothing
+        wish.environment = CommandGate.environment(home: home)
+        say("running the recorded command of \(run.id.prefix(12)) again")
+        let report: ReproductionReport
+        do { report = try await reproduction.run(wish, say: say) } catch let failure as ReproductionFailure {
+            return GateResult(.evidence, text, isPassed: false, "\(failure)")
+        }
+        if report.new != nil { try reproduction.link(report, in: RunStore(repository)) }
+        return result(text, report, metrics)
+    }
+
+    private func result(_ text: String, _ report: ReproductionReport, _ wanted: Set<String>) -> GateResult {
+        guard report.new != nil, report.verdict != .cannot else {
+            return GateResult(.evidence, text, isPassed: false, report.reasons.joined(separator: "; "))
+        }
+        // The model's own metrics are recorded as `<model>/<key>`.
+        let names = wanted.union(wanted.map { "\(model)/\($0)" })
+        let judged = report.metrics.filter { wanted.isEmpty || names.contains($0.key) }
+        let wrong = judged.filter { $0.agreement == .different || $0.agreement == .missing }
+        func shown(_ metric: ReproductionReport.Metric) -> String {
+            let values = [metric.old, metric.new].map { $0.map { "\($0)" } ?? "nothing" }
+            return "\(metric.key) was \(values[0]) and is \(values[1])"
+        }
+        let isSameEnd = report.old.exit == nil || report.old.exit == report.new?.exit
+        let reasons = (isSameEnd ? [] : report.reasons) + wrong.map(shown)
+        guard reasons.isEmpty else {
+            return GateResult(.evidence, text, isPassed: false, reasons.joined(separator: "; "))
+        }
+        return GateResult(.evidence, text, isPassed: true, "run again: " + judged.map(shown).joined(separator: ", "))
+    }
+}

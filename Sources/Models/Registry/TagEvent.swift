@@ -1,0 +1,63 @@
+public import Base
+public import GitKit
+
+/// A tag of a model that counts: who said what of which commit, and when.
+public struct TagEvent: Hashable, Sendable {
+    public let tag: ModelTag
+    /// The tag's name as it stands, without `refs/tags/`.
+    public let name: String
+    /// What the tag's ref points at.
+    public let id: ObjectID
+    public let commit: ObjectID
+    public let by: String?
+    public let email: String?
+    public let time: Timestamp
+
+    /// The stage that it assigns or unassigns.
+    public var stage: String? {
+        switch tag.action {
+        case .assign(let stage), .unassign(let stage): stage
+        default: nil
+        }
+    }
+
+    /// GTO's order among events of one second (`priority`).
+    public var priority: Int {
+        switch tag.action {
+        case .deprecate: 2
+        case .register: 3
+        case .deregister: 4
+        case .assign: 5
+        case .unassign: 6
+        }
+    }
+
+    /// GTO's word.
+    public var kind: String {
+        switch tag.action {
+        case .register: "registration"
+        case .deregister: "deregistration"
+        case .assign: "assignment"
+        case .unassign: "unassignment"
+        case .deprecate: "deprecation"
+        }
+    }
+}
+
+/// A tag that does not count, and why.
+public struct TagProblem: Hashable, Sendable {
+    public let tag: String
+    public let reason: String
+    /// Its name almost keeps to the grammar; it may well be another tool's.
+    public let isNearMiss: Bool
+
+    /// The name that stands before the `@` or `#`.
+    public var model: String { String(tag.prefix { $0 != "@" && $0 != "#" }) }
+}
+
+/// A change in a model's history, in GTO's words.
+public struct ModelChange: Hashable, Sendable {
+    public let event: TagEvent
+    /// The version registered on the commit; nil when there is none.
+    public let version: SemanticVersion?
+}

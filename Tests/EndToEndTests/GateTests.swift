@@ -1,0 +1,278 @@
+import Base
+import SystemPackage
+import TestSupport
+import Testing
+
+/// `git ml gate`, with real test programs, tables and limits.
+struct GateTests {
+    private let project: Project
+
+    /// A repository `work` with a model `m` that is registered and in the stage, and tracked data.
+    init() async throws {
+        project = try Project()
+        try await project.sandbox.repository()
+        try project.write("work/data/train.csv", "id,age,plan\n1,20,basic\n2,30,pro\n")
+        try project.write("work/schemas/train.yaml", Self.schema)
+        try await project.sh(
+            """
+            git init -q --bare ../remote.git && git remote add origin ../remote.git
+            git ml init && git ml track 'data/*.csv' 'models/**'
+            """)
+        try gates("[metrics.auc >= 0.85]")
+        try await commit(model: "one", metrics: #"{"auc": 0.9}"#)
+        try await project.sh("git ml register m && git ml stage m prod")
+    }
+
+    private static let schema = """
+        fields:
+          - {name: id, type: integer, constraints: {unique: true}}
+          - {name: age, type: integer, constraints: {minimum: 0, maximum: 120}}
+          - {name: plan, type: string, constraints: {enum: [basic, pro]}}
+
+        """
+
+    private func gates(_ gates: String, _ more: String = "") throws {
+        try project.writeSettings("stages:\n  prod:\n    gate: \(gates)\n\(more)")
+    }
+
+    private func commit(model: String, metrics: String) async throws {
+        try project.write("work/models/m.bin", model)
+        try project.write("work/metrics.json", metrics)
+        try await project.sh("git add -A && git commit -qm \(model)")
+    }
+
+    private func gate(_ words: String...) async throws -> Seen {
+        try await project.sandbox.run("git", ["ml", "gate", "m", "prod"] + words, in: "work").seen
+    }
+
+    @Test func `every gate says pass or fail with both numbers`() async throws {
+        try gates("[metrics.auc >= 0.85, metrics.auc >= current.metrics.auc - 0.005, metrics.auc >= best.metrics.auc - 0.1]")
+        try await commit(model: "two", metrics: #"{"auc": 0.88}"#)
+        let seen = try await gate()
+        #expect(
+            seen
+                == Seen(
+                    status: 1,
+                    output: """
+                              GATE                                        SAW
+                        pass  metrics.auc >= 0.85                         0.88 against 0.85
+                        fail  metrics.auc >= current.metrics.auc - 0.005  0.88 against 0.895
+                        pass  metrics.auc >= best.metrics.auc - 0.1       0.88 against 0.8 (v1.0.0)
+
+                        1 of 3 gate(s) failed
+
+                        """, errors: ""))
+        // What is in the stage is no worse than itself, by whatever name.
+        let old = try await gate("v1.0.0", "--json")
+        #expect(old.status == 0)
+        #expect(try old.objects.map { $0["passed"]?.bool } == [true, true, true])
+    }
+
+    @Test func `a metric that is missing, a text or NaN fails, and a commit without a run`() async throws {
+        try await commit(model: "two", metrics: #"{"auc": "0.99"}"#)
+        #expect(try await gate().output.contains("fail  metrics.auc >= 0.85  metrics.auc is missing"))
+        try await commit(model: "three", metrics: #"{"auc": "NaN"}"#)
+        #expect(try await gate().output.contains("fail  metrics.auc >= 0.85  metrics.auc is NaN"))
+        let first = try await project.sh("git rev-list --max-parents=0 HEAD").trimmingTrailingSpace
+        #expect(try await gate(first).output.contains("fail  a recorded run  none on"))
+    }
+
+    @Test func `a commit that leaves the model as it was has the run of the one that brought it`() async throws {
+        try await project.sh("echo words > README && git add README && git commit -qm words")
+        let seen = try await gate("--json")
+        #expect(seen.status == 0)
+        #expect(try seen.objects.first?["detail"]?.string == "0.9 against 0.85")
+    }
+
+    @Test func `runs that disagree about one model fail and are listed`() async throws {
+        try project.write("work/train.py", "import json, os; json.dump({'auc': float(os.environ['AUC'])}, open('metrics.json', 'w')); open('models/m.bin', 'w').write('same')\n")
+        try await project.sh(
+            """
+            git add -A && git commit -qm code
+            AUC=0.9 git ml run -- python3 train.py && git checkout -q metrics.json models && AUC=0.8 git ml run -- python3 train.py
+            git ml runs --limit 2 --json | cut -c9-40 > ids && git add models metrics.json && git commit -qm trained
+            """)
+        let seen = try await gate("HEAD~1")
+        let ids = try #require(try project.text("work/ids")).split(separator: "\n")
+        #expect(ids.count == 2)
+        #expect(seen.status == 0 || ids.allSatisfy { seen.output.contains($0) }, "\(seen)")
+    }
+
+    @Test func `a command runs in a clean checkout with the data, and its tests are counted`() async throws {
+        try gates("[{run: [python3, -m, pytest, -q, -p, no:cacheprovider, --junitxml, out/report.xml, tests], junit: out/report.xml}]")
+        try project.write(
+            "work/tests/test_model.py",
+            """
+            import os
+            def test_bytes(): assert open("models/m.bin").read() == "one"
+            def test_data(): assert open("data/train.csv").read().startswith("id,age")
+            def test_environment(): assert "SECRET_TOKEN" not in os.environ and not os.path.exists("untracked")
+            """)
+        try project.write("work/untracked", "")
+        try await project.sh("git add tests ml.yaml && git commit -qm tests")
+        let environment: [String: String?] = ["SECRET_TOKEN": "s"]
+        let good = try await project.ml("gate", "m", "prod", environment: environment)
+        #expect(good.status == 0, "\(good)")
+        #expect(good.output.contains("3 tests, exit status 0"))
+        try await commit(model: "two", metrics: #"{"auc": 0.9}"#)
+        let bad = try await project.ml("gate", "m", "prod", "--json", environment: environment)
+        #expect(bad.status == 1)
+        let result = try #require(try bad.objects.first)
+        #expect(result["kind"]?.string == "command")
+        #expect(result["detail"]?.string?.hasPrefix("3 tests, 1 failed: test_bytes, exit status 1") == true)
+        // The output is content, and the checkout is gone.
+        let log = try #require(result["log"]?.string.flatMap { Digest($0) })
+        let place = "work/.git/ml/objects/\(log.hex.prefix(2))/\(log.hex.dropFirst(2).prefix(2))/\(log.hex)"
+        #expect(try project.text(place)?.contains("1 failed, 2 passed") == true)
+        let worktrees = try await project.sh("git worktree list")
+        #expect(worktrees.split(separator: "\n").count == 1)
+    }
+
+    @Test func `a command that is missing, hangs or leaves no report fails with a reason`() async throws {
+        try gates(
+            """
+            [{run: [no-such-program]}, {run: [./no/script]}, {run: [sh, -c, "sleep 1000 & sleep 1000"], limits: {time: 1s}},
+             {run: ["true"], junit: report.xml}, {run: [sh, -c, "echo '<x/>' > r.xml"], junit: r.xml}]
+            """)
+        try await project.sh("git add ml.yaml && git commit -qm gates")
+        let details = try await gate("--json").objects.map { $0["detail"]?.string ?? "" }
+        #expect(details.count == 5)
+        for (detail, words) in zip(
+            details,
+            [
+                "the program “no-such-program” is not installed", "./no/script cannot be run in the checkout: no such file",
+                "ended after 1 s, its limit of time", "report.xml was not written", "r.xml cannot be read: it is no JUnit report",
+            ])
+        { #expect(detail.hasPrefix(words), "\(detail)") }
+    }
+
+    @Test func `a table is checked in git, behind a pointer that is not here, and in a dataset`() async throws {
+        try gates(
+            """
+            [{data: data/train.csv, schema: schemas/train.yaml}, {data: plain.csv, schema: schemas/train.yaml},
+             {data: sets/a/part.csv, schema: schemas/train.yaml}]
+            """)
+        try project.write("work/plain.csv", "id,age,plan\r\n1,x,basic\r\n1,20,\"gold\nplan\"\r\n")
+        try project.write("work/sets/a/part.csv", "id,age,plan\n1,200,pro\n")
+        try project.write("work/sets/other.csv", "a\n")
+        try await project.sh(
+            """
+            git ml add --dataset sets && git add -A && git commit -qm data && git push -q -u origin main
+            cd .. && git clone -q remote.git clone && cd clone && git ml init && rm -rf .git/lfs/objects .git/ml/objects
+            """)
+        let results = try await project.ml("gate", "m", "prod", "--json", in: "clone").objects
+        #expect(results.map { $0["passed"]?.bool } == [true, false, false])
+        #expect(results[0]["detail"]?.string == "2 rows, 3 columns")
+        #expect(
+            results[1]["lines"]?.array?.compactMap(\.string) == [
+                "row 2, column age: “x” is no integer", "row 3, column id: “1” stands in row 2 already",
+                "row 3, column plan: “gold\nplan” is none of the allowed values",
+            ])
+        #expect(results[2]["detail"]?.string == "1 error in 1 rows, 3 columns: row 2, column age: “200” is more than 120")
+    }
+
+    @Test func `a schema that is missing or wrong and data that is nowhere fail with a reason`() async throws {
+        try project.write("work/schemas/wrong.yaml", "fields:\n  - {name: id, typ: integer}\n")
+        try gates(
+            """
+            [{data: data/train.csv, schema: schemas/none.yaml}, {data: data/train.csv, schema: schemas/wrong.yaml},
+             {data: data/none.csv, schema: schemas/train.yaml}, {data: models/m.bin, schema: schemas/train.yaml}]
+            """)
+        try await project.sh("git add -A && git commit -qm data")
+        let details = try await gate("--json").objects.map { $0["detail"]?.string ?? "" }
+        #expect(details.count == 4)
+        for (detail, words) in zip(
+            details,
+            [
+                "the schema schemas/none.yaml is not in the work tree",
+                "schemas/wrong.yaml:2: unknown key “typ” in “fields[0]”", "data/none.csv: it is not in ",
+                "models/m.bin: only .csv, .tsv, .jsonl and .ndjson",
+            ])
+        { #expect(detail.contains(words), "\(detail)") }
+    }
+
+    @Test func `a run that is repeated vouches for its metrics only when they come out again`() async throws {
+        try project.write(
+            "work/train.py",
+            """
+            import json, os
+            json.dump({"auc": 0.9 + float(os.environ.get("CHEAT", "0"))}, open("metrics.json", "w"))
+            open("models/m.bin", "w").write("trained " + os.environ.get("CHEAT", ""))
+            """)
+        try gates("[metrics.auc >= 0.85]", "    evidence: rerun\n")
+        try await project.sh("git add -A && git commit -qm code && git ml run -- python3 train.py && git add -A && git commit -qm trained")
+        let honest = try await gate("--json")
+        #expect(honest.status == 0, "\(honest)")
+        #expect(try honest.objects.first?["detail"]?.string == "run again: auc was 0.9 and is 0.9")
+        try await project.sh("CHEAT=0.05 git ml run -- python3 train.py && git add -A && git commit -qm cheated")
+        // What is only recorded holds; and the variable that made the difference is not there when it runs again.
+        #expect(try await gate("--recorded").status == 0)
+        let cheated = try await gate("--json").objects
+        #expect(cheated.first?["passed"]?.bool == false)
+        #expect(cheated.first?["detail"]?.string?.contains("auc was 0.95") == true)
+    }
+
+    /// Which of some tables are valid, by us and by the `frictionless` of PyPI.
+    @Test func `tables are judged as frictionless judges them`() async throws {
+        let cases: [(schema: String, table: String)] = [
+            ("[{name: a, type: integer}]", "a\n1\n-2\n+3\n"), ("[{name: a, type: integer}]", "a\n1.0\n"),
+            ("[{name: a, type: number}]", "a\n1.5\n-1e3\nNaN\nINF\n"), ("[{name: a, type: number}]", "a\n1,5\n"),
+            ("[{name: a, type: boolean}]", "a\ntrue\nFalse\n1\n0\n"), ("[{name: a, type: boolean}]", "a\nyes\n"),
+            ("[{name: a, type: date}]", "a\n2026-02-28\n"), ("[{name: a, type: date}]", "a\n2026-02-30\n"),
+            ("[{name: a, type: datetime}]", "a\n2026-02-28T10:00:00Z\n"), ("[{name: a, type: datetime}]", "a\nnoon\n"),
+            ("[{name: a, type: year}]", "a\n2026\n"), ("[{name: a, type: time}]", "a\n10:00:00\n"),
+            ("[{name: a, type: string, constraints: {minLength: 2, maxLength: 3}}]", "a\nab\nabc\n"),
+            ("[{name: a, type: string, constraints: {minLength: 2}}]", "a\nb\n"),
+            ("[{name: a, type: string, constraints: {pattern: '[a-c]+'}}]", "a\nabcabc\n"),
+            ("[{name: a, type: string, constraints: {pattern: '[a-c]+'}}]", "a\nabd\n"),
+            ("[{name: a, type: integer, constraints: {enum: [1, 2]}}]", "a\n1\n2\n"),
+            ("[{name: a, type: integer, constraints: {enum: [1, 2]}}]", "a\n3\n"),
+            ("[{name: a, type: integer, constraints: {unique: true}}]", "a\n1\n1\n"),
+            ("[{name: a, type: integer, constraints: {minimum: 1, maximum: 2}}]", "a\n1\n2\n"),
+            ("[{name: a, type: integer, constraints: {maximum: 2}}]", "a\n3\n"),
+            ("[{name: a, type: integer, constraints: {required: true}}, {name: b}]", "a,b\n,1\n"),
+            ("[{name: a}, {name: b}]", "a,b\n1\n"), ("[{name: a}, {name: b}]", "a,b\n1,2,3\n"),
+            ("[{name: a}, {name: b}]", "a,c\n1,2\n"), ("[{name: a}, {name: b}]", "a\n1\n"),
+            ("[{name: a}, {name: b}]", "a,b\n\"x\ny\",\"\"\"\"\n"), ("[{name: a, type: object}]", "a\n\"{\"\"x\"\": 1}\"\n"),
+        ]
+        var list: [String] = []
+        for (i, item) in cases.enumerated() {
+            try project.write("work/t/\(i).csv", item.table)
+            try project.write("work/t/\(i).yaml", "fields: \(item.schema)\n")
+            list.append("{data: t/\(i).csv, schema: t/\(i).yaml}")
+        }
+        try gates("[\(list.joined(separator: ", "))]")
+        try await project.sh("git add -A && git commit -qm tables")
+        let ours = try await gate("--json").objects.map { $0["passed"]?.bool }
+        let theirs = try await project.sandbox.run(
+            "python3",
+            [
+                "-c",
+                """
+                import sys, yaml
+                from frictionless import Resource, Schema
+                for i in range(int(sys.argv[1])):
+                    schema = Schema.from_descriptor(yaml.safe_load(open(f"t/{i}.yaml")))
+                    print(Resource(path=f"t/{i}.csv", schema=schema).validate().valid)
+                """, "\(cases.count)",
+            ], in: "work")
+        #expect(theirs.status == 0, "\(theirs.errors)")
+        let answers = theirs.text.split(separator: "\n").map { $0 == "True" }
+        #expect(answers.count == cases.count)
+        for (i, item) in cases.enumerated() where i < ours.count && i < answers.count {
+            #expect(ours[i] == answers[i], "\(item.schema) \(item.table)")
+        }
+    }
+}
+
+extension ProcessResult {
+    /// As a person sees it.
+    var seen: Seen { Seen(status: status, output: text, errors: errors) }
+}
+
+extension Seen {
+    /// The JSON objects that were printed, one a line.
+    var objects: [JSON] {
+        get throws { try output.split(separator: "\n").map { try JSON.parse(String($0)) } }
+    }
+}
