@@ -91,7 +91,7 @@ struct AssignmentDelivery {
         let packaging = ModelPackage(
             repository: repository, places: places, model: model, settings: settings.model, commit: assignment.commit)
         let image = try packaging.destination(policy.registry)
-        let package = try await step("package") { try await packaging.build(for: image) { say("  " + $0) } }
+        let package = try await step("package") { try await packaging.build { say("  " + $0) } }
         let digest = package.image.manifest.digest
         try await step("push", digest) {
             let sent = try await packaging.push(package, to: image)
