@@ -87,7 +87,7 @@ public enum ImageReference: Sendable, Equatable, CustomStringConvertible {
         var parts = name.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         var host = "docker.io"
         if parts.count > 1, let first = parts.first,
-            first.contains(where: { ".:[".contains($0) }) || first == "localhost" || first != first.lowercased()
+            first.contains(where: { ".:[".contains($0) }) || first == "localhost"
         {
             guard isHost(first) else { return nil }
             host = first.lowercased()

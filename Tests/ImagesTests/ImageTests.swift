@@ -15,11 +15,12 @@ struct ImageTests {
     @Test func `manifest and config are canonical, and their digests are written down here`() async throws {
         let image = try await fixture.image()
         let config = String(decoding: try await content(image.configBlob), as: UTF8.self)
-        #expect(!config.contains(" ") && !config.contains("\\/"))
+        #expect(!config.contains("\": ") && !config.contains("\\/"))
         #expect(
             config.hasPrefix(#"{"architecture":"amd64","config":{"Entrypoint":["python3","/app/serve/server.py"],"#))
         // They may only change together with LayerBuilder.revision.
-        #expect("\(image.manifest.digest.short) \(image.configBlob.descriptor.digest.short)" == "")
+        #expect(
+            "\(image.manifest.digest.short) \(image.configBlob.descriptor.digest.short)" == "3c37c308e26e 2ad862c8acce")
     }
 
     private func content(_ blob: ImageBlob) async throws -> [UInt8] {

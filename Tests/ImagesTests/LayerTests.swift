@@ -36,7 +36,8 @@ struct LayerTests {
         #expect(
             found[0]
                 == [
-                    .gzip: "", .tar: "",
+                    .gzip: "1a30338e5307 7c5cedd9ae5c, 5d166db63607 7e3fc93cb3fa",
+                    .tar: "1a30338e5307 1a30338e5307, 5d166db63607 5d166db63607",
                 ][form])
     }
 

@@ -198,7 +198,7 @@ struct RegistryTests {
         (#"{"put-429":{"times":-1,"retry-after":600}}"#, .busy, "TOOMANYREQUESTS: slow down"),
         (#"{"ping-html":-1}"#, .unexpectedAnswer, "web page"),
         (#"{"location-http":{"times":-1,"to":"http://169.254.169.254/latest"}}"#, .unexpectedAnswer, "private network"),
-        (#"{"location-http":{"times":-1,"to":"file:///etc/passwd"}}"#, .refused, ""),
+        (#"{"location-http":{"times":-1,"to":"file:///etc/passwd"}}"#, .unexpectedAnswer, "without saying where"),
     ])
     func `a push that cannot succeed ends with the registry's words and without a tag`(
         misbehaves: String, reason: RemoteFailure.Reason, words: String

@@ -14,7 +14,7 @@ The file of --faults is read at every request: a JSON object of switches, each w
 always), or an object with "times" and what it needs:
 
     relative  cross-host (uploads go to the other port)  location-http {"to":URL}  upload-401 (after the whole body)
-    mount-202  mount-400  put-413 {"over":N}  put-429 {"retry-after":0}  put-503  put-lost (stored, no answer)
+    mount-202  mount-400  put-413 {"over":N}  put-429 {"retry-after":0}  put-503  put-lost (stored, no answer)  put-hang
     patch-416  patch-cut {"at":N}  patch-short {"by":N}  blob-cut {"at":N}  blob-wrong  blob-redirect  blob-html
     manifest-wrong-header  manifest-wrong-bytes  manifest-html  manifest-unknown (MANIFEST_BLOB_UNKNOWN, and forgets a blob)
     access-token (no "token" in the answer)  token-503  ping-html  realm {"to":URL}  head-503
@@ -298,6 +298,11 @@ class Handler(BaseHTTPRequestHandler):
         if rule and self.sent > rule["over"]:
             self.close_connection = True
             return self.answer(413, {"Content-Type": "text/html", "Connection": "close"}, b"<h1>413</h1>")
+        if self.sent and faults.take("put-hang"):
+            while self.connection.recv(1 << 16):
+                time.sleep(0.5)
+            self.close_connection = True
+            return
         data += self.body()
         if self.sent and faults.take("upload-401"):
             return self.challenge(repository, "pull,push")

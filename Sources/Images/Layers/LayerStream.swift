@@ -68,7 +68,11 @@ final class LayerStream: BodyStream {
         case .bytes(let bytes): open.bytes = bytes
         case .object(_, let read): open.bytes = try read()
         case .file(let path, _), .content(let path, _, _):
-            open.file = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .noFollow])
+            try TarArchive.checkPlain(path)
+            do { open.file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec) } catch let errno as Errno
+            {
+                throw FileFailure("read", path, errno)
+            }
         }
         guard open.file != nil || Int64(open.bytes.count) == entry.size else { throw TarArchive.changed(entry) }
     }

@@ -125,7 +125,7 @@ struct TarArchive: Sendable {
         guard count == entry.size else { throw changed(entry) }
     }
 
-    private static func checkPlain(_ path: FilePath) throws {
+    static func checkPlain(_ path: FilePath) throws {
         guard let status = Files.status(path) else { throw FileFailure("read", path, .noSuchFileOrDirectory) }
         guard status.kind == .file else {
             throw ImageFailure.unusableFile(path: path.string, reason: "it is no plain file")

@@ -22,6 +22,7 @@ struct TarReader {
         var (members, links): ([String: Member], [String: String]) = ([:], [:])
         var (longName, longLink, longSize): (String?, String?, Int64?) = (nil, nil, nil)
         var at: Int64 = 0
+        let end = try file.seek(offset: 0, from: .end)
         while let block = try Self.read(file, at, 512), block.count == 512, block.contains(where: { $0 != 0 }) {
             guard let header = Header(block) else {
                 throw broken(
@@ -56,6 +57,7 @@ struct TarReader {
             }
             let holds = !["1", "2", "3", "4", "5", "6"].contains(header.kind)
             if holds { at += size + Int64(TarHeader.padding(size)) }
+            guard at <= end else { throw broken("it ends early") }
         }
         if members.isEmpty { throw broken("it is no tar archive with files in it") }
         for (name, target) in links { members[name] = members[target] }

@@ -100,20 +100,31 @@ struct BlobUpload {
 
     private func send(to url: String, by way: Way) async throws {
         let content = try await blob.open()
-        let moved = Mutex<Int64>(0)
-        let count: ByteProgress = { bytes in
-            moved.withLock { $0 += bytes }
-            progress(bytes)
-        }
+        let moved = Moved(progress)
         do {
             switch way {
-            case .whole: try await sendWhole(content, to: url, count)
-            case .parts: try await sendParts(content, to: url, count)
+            case .whole: try await sendWhole(content, to: url, moved.add)
+            case .parts: try await sendParts(content, to: url, moved)
             }
         } catch {
-            progress(-moved.withLock { $0 })
+            moved.set(0)
             throw error
         }
+    }
+
+    /// What has been reported of this try.
+    private final class Moved: Sendable {
+        private let total = Mutex<Int64>(0)
+        private let progress: ByteProgress
+
+        init(_ progress: @escaping ByteProgress) { self.progress = progress }
+
+        @Sendable func add(_ bytes: Int64) {
+            total.withLock { $0 += bytes }
+            progress(bytes)
+        }
+
+        func set(_ bytes: Int64) { add(bytes - total.withLock { $0 }) }
     }
 
     private func closing(_ url: String) -> String { url + (url.contains("?") ? "&" : "?") + "digest=\(digest)" }
@@ -156,7 +167,7 @@ struct BlobUpload {
     // MARK: Parts
 
     /// Sends the blob in parts, each to where the answer before pointed; goes on after a broken one where the registry stands.
-    private func sendParts(_ content: BlobContent, to url: String, _ count: @escaping ByteProgress) async throws {
+    private func sendParts(_ content: BlobContent, to url: String, _ moved: Moved) async throws {
         var url = url
         var sent: Int64 = 0
         var wasAsked = false
@@ -164,7 +175,7 @@ struct BlobUpload {
             let part = min(session.options.chunk, size - sent)
             let state: (url: String, sent: Int64)
             do {
-                state = try await sendPart(content, from: sent, part, to: url, count)
+                state = try await sendPart(content, from: sent, part, to: url, moved.add)
                 wasAsked = false
             } catch let failure as RemoteFailure where !wasAsked && failure.status != 401 {
                 guard let found = try? await ask(url) else { throw failure }
@@ -173,6 +184,7 @@ struct BlobUpload {
             }
             guard state.sent <= size, state.sent >= 0 else { throw lost(url, "it has \(state.sent) bytes of \(size)") }
             (url, sent) = state
+            moved.set(sent)
         }
         let details = RegistrySession.Details(
             headers: ["Content-Type": "application/octet-stream"], body: .bytes([]), isLong: true, renews: false)
@@ -184,6 +196,7 @@ struct BlobUpload {
     ) async throws -> (url: String, sent: Int64) {
         let headers = ["Content-Type": "application/octet-stream", "Content-Range": "\(from)-\(from + part - 1)"]
         let answer = try await session.send("PATCH", url, details(content, from: from, count: part, headers, count))
+        if answer.status == 416 { throw lost(url, "it wants another part than the one from \(from) on") }
         guard [202, 204].contains(answer.status) else { throw session.failure("PATCH", url, answer) }
         // A registry may store a part elsewhere than where it was meant to go, and say so.
         let end = Self.end(answer) ?? from + part
