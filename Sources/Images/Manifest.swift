@@ -71,9 +71,8 @@ public struct StoredManifest: Sendable {
 
     /// Takes bytes that should be a manifest.
     ///
-    /// - Parameters:
-    ///   - type: What it was called where it lay; what it says of itself goes before that, and must not contradict.
-    ///   - digest: What it was asked for by; other bytes are refused.
+    /// `type` is what it was called where it lay; what it says of itself goes before that, and must not contradict. `digest` is what
+    /// it was asked for by; other bytes are refused.
     init(_ bytes: [UInt8], type: String?, digest: Digest?, place: String) throws {
         let found = Digest.of(bytes)
         if let digest, digest != found {

@@ -5,7 +5,7 @@ public import SystemPackage
 public final class RegistryServer: Sendable {
     private let process: BackgroundProcess
     private let faults: FilePath
-    /// `127.0.0.1:PORT`
+    /// `127.0.0.1:PORT`.
     public let host: String
     /// Where redirects and uploads to other hosts lead.
     public let other: String
@@ -44,7 +44,7 @@ public final class RegistryServer: Sendable {
 /// Debian's `docker-registry` with a folder of its own.
 public final class DockerRegistry: Sendable {
     private let process: BackgroundProcess
-    /// `127.0.0.1:PORT`
+    /// `127.0.0.1:PORT`.
     public let host: String
 
     /// With `passwords`, the file of `htpasswd -B`, nobody gets in without one.

@@ -64,7 +64,7 @@ struct ImageBaseTests {
         let text = try project.text("bundle/rootfs/app/deps/fast/__init__.py")
         #expect(text == "VALUE = 'fast-1.0-cp39-cp39-manylinux_2_17_aarch64.whl'\n")
         // What is installed once is not installed again, and an image without a record of it is the same.
-        try await project.sh("rm -r wheels")
+        try await project.sh("rm -r wheels", in: "")
         let again = try await package()
         #expect(again.status == 0)
         #expect(try JSON.parse(again.output)["digest"] == JSON.parse(seen.output)["digest"])
@@ -114,16 +114,14 @@ struct ImageBaseTests {
             in: "")
         let python =
             try await project.sh(
-                "umoci unpack --rootless --image '\(base):python' base 2>&1 && ls base/rootfs/usr/bin | grep '^python3[.][0-9]*$'",
+                "gzip -dc $(ls -S '\(base)'/blobs/sha256/* | head -1) | tar -t | grep -o 'usr/bin/python3[.][0-9]*$'",
                 in: ""
-            ).trimmingTrailingSpace.split(separator: "\n").last.map(String.init) ?? ""
+            ).trimmingTrailingSpace
         try await makeModel(
-            "{base: '\(registry.host)/library/python:3', python: \(python.dropFirst(6)), requirements: requirements.txt, files: [serve_model.py]}"
+            "{base: '\(registry.host)/library/python:3', python: \(python.dropFirst(14)), requirements: requirements.txt, files: [serve_model.py]}"
         )
         try project.write("work/more/list.txt", "numpy==2.1.3\n")
-        try project.write(
-            "work/serve_model.py",
-            try #require(project.text("work/serve_model.py")).replacing("import fast", "import numpy"))
+        try await project.sh("sed -i 's/import fast/import numpy/' serve_model.py && git commit -qam numpy")
         let place = "\(registry.host)/acme/m:v1"
         let first = try await project.ml("package", "m", "--to", place, "--json")
         #expect(first.status == 0, "\(first)")

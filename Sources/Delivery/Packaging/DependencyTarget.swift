@@ -9,7 +9,7 @@ struct DependencyTarget: Equatable {
     private static let oldestGlibc = 5
 
     let platform: Platform
-    /// `3.12`
+    /// Such as `3.12`.
     let python: String
 
     /// The Python is the one given, else the one that `python3` is here.

@@ -43,10 +43,8 @@ public struct LayerBuilder: Sendable {
 
     /// Finds out what a layer is called.
     ///
-    /// - Parameters:
-    ///   - key: Names the content of all entries: equal keys mean equal bytes.
-    ///   - time: That of every file in it.
-    ///   - entries: Asked only when the layer has not been packed before, or when its bytes are needed.
+    /// `key` names the content of all entries: equal keys mean equal bytes. `time` is that of every file in it. `entries` is asked
+    /// only when the layer has not been packed before, or when its bytes are needed.
     public func layer(
         _ kind: Layer.Kind, key: Digest, time: Timestamp, entries: @escaping @Sendable () async throws -> [LayerEntry]
     ) async throws -> Layer {

@@ -110,7 +110,9 @@ enum RegistryAnswer {
         return RemoteFailure(.outOfOrder, address: address, detail: failure.detail, status: 499, hints: hints)
     }
 
-    /// `errors[0]` in the registry's own words; any other text as it is. `detail` may be any JSON and is left out.
+    /// The first of its `errors` in the registry's own words, any other text as it is.
+    ///
+    /// `detail` may be any JSON and is left out.
     static func words(_ answer: HTTPResponse) -> String? {
         let text = String(decoding: answer.body.prefix(2000), as: UTF8.self)
         if answer.headers["content-type"]?.hasPrefix("text/html") == true { return "a web page" }
