@@ -63,7 +63,8 @@ let package = Package(
         .target(
             name: "Models", dependencies: ["Base", "GitKit", "Pointers", "Runs", system], swiftSettings: settings),
         // Optimised always: a debug build would deflate a hundred times slower, and the tests make real images.
-        .target(name: "Gzip", swiftSettings: settings + [.unsafeFlags(["-O"])]),
+        .target(name: "CCRC32", cSettings: [.unsafeFlags(["-O2"])]),
+        .target(name: "Gzip", dependencies: ["CCRC32"], swiftSettings: settings + [.unsafeFlags(["-O"])]),
         .target(
             name: "Images", dependencies: ["Base", "Gzip", "Storage", "Transport", system], swiftSettings: settings),
         .target(

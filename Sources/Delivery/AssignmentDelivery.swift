@@ -89,7 +89,8 @@ struct AssignmentDelivery {
         try await step("fetch") { try await fetch() }
         try await step("gates") { try gates(settings.stage) }
         let packaging = ModelPackage(
-            repository: repository, places: places, model: model, settings: settings.model, commit: assignment.commit)
+            repository: repository, places: places, model: model, settings: settings.model, commit: assignment.commit,
+            choices: packageChoices())
         let image = try packaging.destination(policy.registry)
         let package = try await step("package") { try await packaging.build { say("  " + $0) } }
         let digest = package.image.manifest.digest
@@ -105,6 +106,16 @@ struct AssignmentDelivery {
             default: try await serve(settings.stage, package)
             }
         return (target, package, image)
+    }
+
+    /// Code may be content too, which the step before has not brought.
+    private func packageChoices() -> ModelPackage.Choices {
+        var choices = ModelPackage.Choices()
+        choices.fetch = { [repository, policy] pointers in
+            let remote = try policy.data.objectRemote(of: repository, gitRemote: repository.commonDirectory.string)
+            try await DataTransfer(repository, store: repository.contentStore, remote: remote).fetch(pointers)
+        }
+        return choices
     }
 
     /// Runs one step and records how it ended.

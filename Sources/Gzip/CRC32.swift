@@ -1,4 +1,6 @@
-/// The checksum of gzip, eight bytes at a time ("slicing by 8", Kounavis and Berry 2005).
+internal import CCRC32
+
+/// The checksum of gzip.
 public enum CRC32 {
     /// What a checksum starts from; inverted at the end.
     public static let start: UInt32 = 0xffff_ffff
@@ -22,6 +24,13 @@ public enum CRC32 {
 
     /// Goes on with a checksum; begin with ``start`` and invert at the end.
     public static func update(_ start: UInt32, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
+        var crc = start
+        let done = ccrc32_update(&crc, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
+        return byTable(crc, UnsafeRawBufferPointer(rebasing: bytes[done...]))
+    }
+
+    /// The same, eight bytes at a time ("slicing by 8", Kounavis and Berry 2005).
+    static func byTable(_ start: UInt32, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
         flat.withUnsafeBufferPointer { table in
             var crc = start
             var at = 0

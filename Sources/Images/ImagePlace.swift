@@ -5,6 +5,16 @@ public import Transport
 /// Gets how many bytes more were hashed, brought or sent; less than nothing when some have to be moved again.
 public typealias ByteProgress = @Sendable (Int64) -> Void
 
+/// Who wants to know how far a transfer is.
+public struct TransferReport: Sendable {
+    /// Gets, once it is known, how many bytes are to be moved.
+    public var total: @Sendable (Int64) -> Void = { _ in }
+    /// Gets the bytes that have been moved since.
+    public var moved: ByteProgress = { _ in }
+
+    public init() {}
+}
+
 /// A place that images are read from.
 public protocol ImageSource: Sendable {
     /// What the place calls itself, for messages.
@@ -21,8 +31,8 @@ public protocol ImageDestination: Sendable {
     func lacking(_ image: Image) async throws -> Set<Digest>
     /// Stores what is lacking and then, last of all, the name.
     ///
-    /// - Returns: The blobs that had to be moved.
-    func store(_ image: Image, progress: @escaping ByteProgress) async throws -> Set<Digest>
+    /// - Returns: The blobs that had to be moved; a registry that had one in another repository moved nothing.
+    func store(_ image: Image, _ report: TransferReport) async throws -> Set<Digest>
 }
 
 /// Where a blob's bytes are once somebody needs them.

@@ -119,7 +119,7 @@ struct ImageCommandTests {
         let seen = try await project.ml("package", "team:Churn", "--json")
         #expect(seen.status == 0, "\(seen)")
         let reference = try json(seen).first?["reference"]?.string ?? ""
-        #expect(reference == "\(registry.host)/acme/team.churn.x-\(Digest.of("team:Churn").hex.prefix(8)):v1.0.0_gpu")
+        #expect(reference == "\(registry.host)/acme/team-churn.x-\(Digest.of("team:Churn").hex.prefix(8)):v1.0.0_gpu")
     }
 
     @Test func `a new model moves one model's bytes`() async throws {

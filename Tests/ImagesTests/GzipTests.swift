@@ -96,6 +96,21 @@ struct GzipTests {
         if name == "noise" { #expect(file.count < bytes.count + 500) }
     }
 
+    @Test func `the processor's checksum is that of the table, of any length and from any place`() {
+        let bytes = ImageFixture.noise(5_000)
+        bytes.withUnsafeBytes { bytes in
+            for count in Array(0...200) + [1_000, 4_095, 4_096, 4_983] {
+                for start in [0, 1, 7, 16] {
+                    let piece = UnsafeRawBufferPointer(rebasing: bytes[start..<start + count])
+                    #expect(
+                        CRC32.update(0x1234_5678, piece) == CRC32.byTable(0x1234_5678, piece), "\(count) from \(start)")
+                }
+            }
+        }
+        let known = Array("123456789".utf8).withUnsafeBytes { ~CRC32.update(CRC32.start, $0) }
+        #expect(known == 0xcbf4_3926)
+    }
+
     /// Frequencies like Fibonacci's numbers make codes as long as there are symbols.
     @Test(arguments: [(30, 15), (19, 7), (2, 15), (286, 15)])
     func `codes keep to their limit and waste nothing`(count: Int, limit: Int) {

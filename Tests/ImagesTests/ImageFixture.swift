@@ -65,7 +65,9 @@ struct ImageFixture {
         _ image: Image, to reference: String, _ options: RegistryOptions = options(),
         progress: @escaping ByteProgress = { _ in }
     ) async throws -> Set<Digest> {
-        try await ImageReference(reference).destination(options).store(image, progress: progress)
+        var report = TransferReport()
+        report.moved = progress
+        return try await ImageReference(reference).destination(options).store(image, report)
     }
 
     /// What umoci and skopeo, who know nothing of us, make of an image: it must unpack and validate.

@@ -159,6 +159,7 @@ struct RegistryTests {
         #"{"put-lost":1}"#, #"{"head-503":1}"#, #"{"put-413":{"times":-1,"over":1000}}"#,
         #"{"put-413":{"times":-1,"over":1000},"patch-416":2}"#, #"{"put-413":{"times":-1,"over":1000},"relative":-1}"#,
         #"{"put-413":{"times":-1,"over":1000},"cross-host":-1}"#,
+        #"{"put-413":{"times":-1,"over":1000},"patch-401":1}"#,
         #"{"put-413":{"times":-1,"over":1000},"patch-cut":{"times":1,"at":7000}}"#,
         #"{"put-413":{"times":-1,"over":1000},"patch-short":{"times":1,"by":10}}"#, #"{"manifest-unknown":1}"#,
     ])

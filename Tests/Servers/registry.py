@@ -15,7 +15,7 @@ always), or an object with "times" and what it needs:
 
     relative  cross-host (uploads go to the other port)  location-http {"to":URL}  upload-401 (after the whole body)
     mount-202  mount-400  put-413 {"over":N}  put-429 {"retry-after":0}  put-503  put-lost (stored, no answer)  put-hang
-    patch-416  patch-cut {"at":N}  patch-short {"by":N}  blob-cut {"at":N}  blob-wrong  blob-redirect  blob-html
+    patch-416  patch-401  patch-cut {"at":N}  patch-short {"by":N}  blob-cut {"at":N}  blob-wrong  blob-redirect  blob-html
     manifest-wrong-header  manifest-wrong-bytes  manifest-html  manifest-unknown (MANIFEST_BLOB_UNKNOWN, and forgets a blob)
     access-token (no "token" in the answer)  token-503  ping-html  realm {"to":URL}  head-503
 """
@@ -285,6 +285,8 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.close()
             return
         body = self.body()
+        if faults.take("patch-401"):
+            return self.challenge(repository, "pull,push")
         start = int(self.headers["Content-Range"].split("-")[0])
         if faults.take("patch-416") or start != len(data):
             return self.refuse(416, "BLOB_UPLOAD_INVALID", "range out of order")

@@ -82,8 +82,11 @@ struct Package: AsyncParsableCommand {
     ) async throws -> Set<Digest> {
         let bar = ProgressBar(reference.isLocal ? "writing" : "pushing")
         defer { bar.finish() }
-        let total = package.image.size
-        return try await packaging.push(package, to: reference) { bar.advance(by: $0, of: total) }
+        let total = Mutex<Int64>(0)
+        var report = TransferReport()
+        report.total = { bytes in total.withLock { $0 += bytes } }
+        report.moved = { bytes in bar.advance(by: bytes, of: total.withLock { $0 }) }
+        return try await packaging.push(package, to: reference, report)
     }
 
     private func choices(

@@ -138,9 +138,9 @@ public struct ModelPackage: Sendable {
 
     /// Sends what was built to a destination; returns the digests of what had to be moved.
     public func push(
-        _ package: BuiltPackage, to destination: ImageReference, progress: @escaping ByteProgress = { _ in }
+        _ package: BuiltPackage, to destination: ImageReference, _ report: TransferReport = TransferReport()
     ) async throws -> Set<Digest> {
-        try await destination.destination(Self.registryOptions(repository)).store(package.image, progress: progress)
+        try await destination.destination(Self.registryOptions(repository)).store(package.image, report)
     }
 
     /// The digests of what a push would have to move.

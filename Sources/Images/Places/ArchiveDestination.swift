@@ -11,9 +11,10 @@ struct ArchiveDestination: ImageDestination {
     /// A file is written anew.
     func lacking(_ image: Image) async throws -> Set<Digest> { Set(image.blobs.map(\.descriptor.digest)) }
 
-    func store(_ image: Image, progress: @escaping ByteProgress) async throws -> Set<Digest> {
+    func store(_ image: Image, _ report: TransferReport) async throws -> Set<Digest> {
         let temporary = Files.temporaryName(beside: file)
         let blobs = image.blobs
+        report.total(blobs.reduce(0) { $0 + $1.descriptor.size })
         do {
             let first = form == .oci ? layoutHead(image) : []
             try await Threads.result { try write(first, to: temporary, isNew: true) }
@@ -22,7 +23,7 @@ struct ArchiveDestination: ImageDestination {
                 try await Threads.result {
                     try append(to: temporary) { target in
                         try entry(path(of: blob.descriptor, image), size: blob.descriptor.size, target, temporary) {
-                            try blob.check(content, progress: progress, $0)
+                            try blob.check(content, progress: report.moved, $0)
                         }
                     }
                 }

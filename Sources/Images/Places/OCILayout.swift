@@ -140,11 +140,11 @@ struct LayoutDestination: ImageDestination {
         Set(image.blobs.map(\.descriptor).filter { !layout.contains($0) }.map(\.digest))
     }
 
-    func store(_ image: Image, progress: @escaping ByteProgress) async throws -> Set<Digest> {
+    func store(_ image: Image, _ report: TransferReport) async throws -> Set<Digest> {
         let lacking = try await lacking(image)
-        for blob in image.blobs where lacking.contains(blob.descriptor.digest) {
-            try await layout.insert(blob, progress: progress)
-        }
+        let blobs = image.blobs.filter { lacking.contains($0.descriptor.digest) }
+        report.total(blobs.reduce(0) { $0 + $1.descriptor.size })
+        try await blobs.forEach(width: 4) { try await layout.insert($0, progress: report.moved) }
         if !layout.contains(image.manifest) {
             try Files.replace(layout.path(of: image.manifest.digest), with: image.manifestBytes)
         }

@@ -47,17 +47,18 @@ struct BlobUpload {
         }
     }
 
-    func run() async throws {
+    /// Returns whether bytes had to be moved.
+    func run() async throws -> Bool {
         let way = Mutex(session.options.chunksAlways && size > session.options.chunk ? Way.parts : .whole)
         let isFirst = Mutex(true)
-        try await session.options.retry.run { _ in
+        return try await session.options.retry.run { _ in
             let mounts = isFirst.withLock { first in
                 defer { first = false }
                 return first
             }
             // A try that ended without an answer may have arrived all the same.
-            if !mounts, try await isThere() { return }
-            guard let url = try await begin(mounts: mounts) else { return }
+            if !mounts, try await isThere() { return true }
+            guard let url = try await begin(mounts: mounts) else { return false }
             do {
                 try await send(to: url, by: way.withLock { $0 })
             } catch let large as TooLarge {
@@ -65,9 +66,10 @@ struct BlobUpload {
                     throw large.failure
                 }
                 way.withLock { $0 = .parts }
-                guard let url = try await begin(mounts: false) else { return }
+                guard let url = try await begin(mounts: false) else { return false }
                 try await send(to: url, by: .parts)
             }
+            return true
         }
     }
 
@@ -166,7 +168,9 @@ struct BlobUpload {
 
     // MARK: Parts
 
-    /// Sends the blob in parts, each to where the answer before pointed; goes on after a broken one where the registry stands.
+    /// Sends the blob in parts, each to where the answer before pointed.
+    ///
+    /// A part that broke, or whose token ran out, is gone on with where the registry stands.
     private func sendParts(_ content: BlobContent, to url: String, _ moved: Moved) async throws {
         var url = url
         var sent: Int64 = 0
@@ -177,7 +181,7 @@ struct BlobUpload {
             do {
                 state = try await sendPart(content, from: sent, part, to: url, moved.add)
                 wasAsked = false
-            } catch let failure as RemoteFailure where !wasAsked && failure.status != 401 {
+            } catch let failure as RemoteFailure where !wasAsked {
                 guard let found = try? await ask(url) else { throw failure }
                 wasAsked = true
                 state = found

@@ -1,5 +1,6 @@
 internal import Base
 internal import Storage
+internal import Synchronization
 internal import Transport
 
 /// Puts images into a repository of a registry.
@@ -29,34 +30,32 @@ struct RegistryDestination: ImageDestination {
         }
     }
 
-    func store(_ image: Image, progress: @escaping ByteProgress) async throws -> Set<Digest> {
+    func store(_ image: Image, _ report: TransferReport) async throws -> Set<Digest> {
         let session = session(image)
-        var sent = try await send(image, session, progress)
+        var sent = try await send(image, session, report)
         do {
             try await put(image, "\(image.manifest.digest)", session)
         } catch let failure as RemoteFailure where failure.detail.contains("BLOB_UNKNOWN") {
             // A blob that was there has gone since, or was never whole.
-            sent.formUnion(try await send(image, session, progress))
+            sent.formUnion(try await send(image, session, report))
             try await put(image, "\(image.manifest.digest)", session)
         }
         try await put(image, tag, session)
         return sent
     }
 
-    private func send(_ image: Image, _ session: RegistrySession, _ progress: @escaping ByteProgress) async throws
-        -> Set<Digest>
+    private func send(_ image: Image, _ session: RegistrySession, _ report: TransferReport) async throws -> Set<Digest>
     {
         let lacking = try await lacking(image.blobs, session)
-        var waiting = image.blobs.filter { lacking.contains($0.descriptor.digest) }[...]
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            func startNext() {
-                guard let blob = waiting.popFirst() else { return }
-                group.addTask { try await BlobUpload(blob, session, progress: progress).run() }
+        let blobs = image.blobs.filter { lacking.contains($0.descriptor.digest) }
+        report.total(blobs.reduce(0) { $0 + $1.descriptor.size })
+        let sent = Mutex<Set<Digest>>([])
+        try await blobs.forEach(width: options.width) { blob in
+            if try await BlobUpload(blob, session, progress: report.moved).run() {
+                sent.withLock { _ = $0.insert(blob.descriptor.digest) }
             }
-            for _ in 0..<options.width { startNext() }
-            while try await group.next() != nil { startNext() }
         }
-        return lacking
+        return sent.withLock { $0 }
     }
 
     private func put(_ image: Image, _ reference: String, _ session: RegistrySession) async throws {
@@ -71,6 +70,21 @@ struct RegistryDestination: ImageDestination {
         if let stored = answer.headers["docker-content-digest"], stored != "\(image.manifest.digest)" {
             throw ImageFailure.malformed(
                 place: "\(name):\(tag)", reason: "the registry stored \(stored) instead of \(image.manifest.digest)")
+        }
+    }
+}
+
+extension Array where Element: Sendable {
+    /// Calls `body` for all, so many at once; the first error ends the others.
+    func forEach(width: Int, _ body: @escaping @Sendable (Element) async throws -> Void) async throws {
+        var waiting = self[...]
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            func startNext() {
+                guard let next = waiting.popFirst() else { return }
+                group.addTask { try await body(next) }
+            }
+            for _ in 0..<width { startNext() }
+            while try await group.next() != nil { startNext() }
         }
     }
 }
