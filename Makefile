@@ -9,9 +9,12 @@ SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # What building needs, and what the tests need besides.
 BUILD_PACKAGES = libgit2-dev libcurl4-openssl-dev libsqlite3-dev pkg-config
-TEST_PACKAGES = git git-lfs gnupg openssh-server openssh-client openssl procps curl ca-certificates python3 python3-venv docker-registry skopeo umoci
+TEST_PACKAGES = git git-lfs gnupg openssh-server openssh-client openssl procps curl ca-certificates python3 python3-venv docker-registry skopeo umoci \
+  apache2-utils mmdebstrap
 # Python with what the end-to-end tests train and serve, and the tools whose formats they read.
 VENV = .build/python
+# A base image for the tests' images: a Debian with Python, as an OCI layout. Docker Hub cannot be reached from everywhere.
+BASE = .build/base
 # What the benchmarks compare with.
 PEERS = .build/peers
 REQUIREMENTS = Tests/Demo/project/requirements.txt Tests/requirements.txt
@@ -37,6 +40,15 @@ $(VENV)/done: $(REQUIREMENTS)
 	@python3 -m venv $(VENV)
 	@$(VENV)/bin/python3 -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$(REQUIREMENTS))
 	@touch $@
+
+$(BASE)/index.json:
+	@echo "Making a base image in $(BASE)"
+	@rm -rf $(BASE) $(BASE).tar && mkdir -p .build
+	@$(SUDO) mmdebstrap --quiet --variant=minbase --include=python3 --dpkgopt='path-exclude=/usr/share/doc/*' \
+	  --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+	  "$$(. /etc/os-release && echo $$VERSION_CODENAME)" $(BASE).tar
+	@umoci init --layout $(BASE).new && umoci new --image $(BASE).new:python
+	@umoci raw add-layer --image $(BASE).new:python $(BASE).tar && rm -f $(BASE).tar && mv $(BASE).new $(BASE)
 
 $(PEERS)/done:
 	@echo "Installing into $(PEERS): dvc mlflow oxen"
@@ -64,7 +76,7 @@ uninstall: ## remove what install has put there
 	  $(SHARE)/bash-completion/completions/git-ml \
 	  $(SHARE)/zsh/site-functions/_git-ml $(SHARE)/fish/vendor_completions.d/git-ml.fish
 
-test: deps $(VENV)/done ## run all tests
+test: deps $(VENV)/done $(BASE)/index.json ## run all tests
 	swift build --build-tests
 	@# Few at a time: a server under test must not be starved by a hundred programs that other tests start.
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=2 swift test --skip-build --skip EndToEndTests

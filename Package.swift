@@ -61,8 +61,13 @@ let package = Package(
             name: "Runs", dependencies: ["Base", "GitKit", "Storage", "Pointers", grdb, sqlite, system, toml],
             swiftSettings: settings),
         .target(
-            name: "Models", dependencies: ["Base", "GitKit", "Storage", "Pointers", "Runs", system], swiftSettings: settings),
-        .target(name: "Images", dependencies: ["Base", "Storage", "Transport", system], swiftSettings: settings),
+            name: "Models", dependencies: ["Base", "GitKit", "Storage", "Pointers", "Runs", system],
+            swiftSettings: settings),
+        // Optimised always: a debug build would deflate a hundred times slower, and the tests make real images.
+        .target(name: "CCRC32", cSettings: [.unsafeFlags(["-O2"])]),
+        .target(name: "Gzip", dependencies: ["CCRC32"], swiftSettings: settings + [.unsafeFlags(["-O"])]),
+        .target(
+            name: "Images", dependencies: ["Base", "Gzip", "Storage", "Transport", system], swiftSettings: settings),
         .target(
             name: "Delivery",
             dependencies: ["Base", "GitKit", "Transport", "Storage", "Pointers", "Runs", "Models", "Images", system]
@@ -84,7 +89,7 @@ let package = Package(
         tests("Pointers", "GitKit", "Storage"),
         tests("Runs", "GitKit", "Storage", "Pointers"),
         tests("Models", "GitKit", "Runs"),
-        tests("Images"),
+        tests("Images", "Gzip", "Storage", "Transport"),
         tests("Delivery", "Transport"),
         .testTarget(name: "EndToEndTests", dependencies: ["Base", "TestSupport", system], swiftSettings: settings),
     ],

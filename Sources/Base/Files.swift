@@ -66,11 +66,11 @@ public enum Files {
         }
     }
 
-    /// The end of a file, from an offset on.
-    public static func read(_ path: FilePath, from offset: Int64) throws -> [UInt8] {
+    /// The end of a file, from an offset on, or the first bytes of it.
+    public static func read(_ path: FilePath, from offset: Int64, limit: Int = .max) throws -> [UInt8] {
         let file = try open(path, .readOnly, action: "read")
         return try file.closeAfter {
-            var bytes = [UInt8](repeating: 0, count: Int(max(0, status(of: file).size - offset)))
+            var bytes = [UInt8](repeating: 0, count: min(limit, Int(max(0, status(of: file).size - offset))))
             var count = 0
             while count < bytes.count {
                 let piece = try check("read", path) {

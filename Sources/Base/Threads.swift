@@ -65,3 +65,13 @@ public enum Threads {
         func fail(_ error: any Error) { state.withLock { if $0.error == nil { $0.error = error } } }
     }
 }
+
+extension Threads {
+    /// What `body` returns or throws, computed on a thread of its own while the task waits.
+    public static func result<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+        let result: Result<T, any Error> = await withCheckedContinuation { continuation in
+            start { continuation.resume(returning: Result { try body() }) }
+        }
+        return try result.get()
+    }
+}

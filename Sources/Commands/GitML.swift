@@ -48,7 +48,8 @@ public struct GitML: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "Delivery:",
-                subcommands: [RunnerCommand.self, Deliveries.self, Logs.self, Package.self, Local.self]),
+                subcommands: [RunnerCommand.self, Deliveries.self, Logs.self, Local.self]),
+            CommandGroup(name: "Images:", subcommands: [Package.self, ImageCommand.self]),
             CommandGroup(
                 name: "Plumbing:",
                 subcommands: [FilterProcessCommand.self, MergeDataset.self, Hook.self, SwitchCommand.self, Manual.self]),

@@ -98,9 +98,10 @@ struct AssignmentDelivery {
         try await step("fetch") { try await fetch() }
         try await step("gates") { try await gates(settings.stage) }
         let packaging = ModelPackage(
-            repository: repository, places: places, model: model, settings: settings.model, commit: assignment.commit)
+            repository: repository, places: places, model: model, settings: settings.model, commit: assignment.commit,
+            choices: packageChoices())
         let image = try packaging.destination(policy.registry)
-        let package = try await step("package") { try await packaging.build(for: image) { say("  " + $0) } }
+        let package = try await step("package") { try await packaging.build { say("  " + $0) } }
         let digest = package.image.manifest.digest
         try await step("push", digest) {
             let sent = try await packaging.push(package, to: image)
@@ -114,6 +115,16 @@ struct AssignmentDelivery {
             default: try await serve(settings.stage, package)
             }
         return (target, package, image)
+    }
+
+    /// Code may be content too, which the step before has not brought.
+    private func packageChoices() -> ModelPackage.Choices {
+        var choices = ModelPackage.Choices()
+        choices.fetch = { [repository, policy] pointers in
+            let remote = try policy.data.objectRemote(of: repository, gitRemote: repository.commonDirectory.string)
+            try await DataTransfer(repository, store: repository.contentStore, remote: remote).fetch(pointers)
+        }
+        return choices
     }
 
     /// Runs one step and records how it ended.

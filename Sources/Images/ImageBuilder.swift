@@ -1,23 +1,23 @@
 public import Base
-public import SystemPackage
 
-/// A layer that is stored, with what registries and configs call it.
-public struct Layer: Sendable, Hashable {
-    public enum Kind: String, Sendable { case base, dependencies, code, model }
-
-    public let kind: Kind
-    public let descriptor: Descriptor
-    /// The digest of the tar archive, before gzip.
-    public let diffID: Digest
-}
-
-/// A finished image.
+/// A finished image: its manifest, and a way to all its blobs.
 public struct Image: Sendable {
     public let manifest: Descriptor
+    public let platform: Platform
+    /// Those of the base first.
     public let layers: [Layer]
+    public let config: JSON
+    let manifestBytes: [UInt8]
+    let configBlob: ImageBlob
 
     /// All its bytes, shared layers included.
-    public var size: Int64 { layers.reduce(manifest.size) { $0 + $1.descriptor.size } }
+    public var size: Int64 { blobs.reduce(manifest.size) { $0 + $1.descriptor.size } }
+
+    /// Each blob once, the config last.
+    var blobs: [ImageBlob] {
+        var seen: Set<Digest> = []
+        return (layers.map(\.blob) + [configBlob]).filter { seen.insert($0.descriptor.digest).inserted }
+    }
 }
 
 /// What an image is besides its layers.
@@ -42,103 +42,95 @@ public struct ImageSettings: Sendable {
     }
 }
 
-/// Builds images into an OCI layout; the same input gives the same digest on every machine.
+/// Lays layers over a base and writes config and manifest, canonically: sorted keys, no spaces.
 public struct ImageBuilder: Sendable {
-    /// Part of every cached layer's key: goes up when the bytes that this packer writes must change.
-    static let revision = 1
+    private static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    private let layout: OCILayout
-    private let cache: FilePath
+    private let base: BaseImage?
+    private let platform: Platform
 
-    /// `cache` is a folder that remembers which input gave which layer; it can be deleted at any time.
-    public init(layout: OCILayout, cache: FilePath) {
-        self.layout = layout
-        self.cache = cache
+    /// An image on a base, or on nothing.
+    public init(base: BaseImage?, platform: Platform) {
+        self.base = base
+        self.platform = base?.platform ?? platform
     }
 
-    /// Stores a layer.
-    ///
-    /// When the same entries have been packed before and the blob is still there, nothing is read.
-    ///
-    /// `key` names the content of all entries: equal keys mean equal bytes.
-    public func layer(_ kind: Layer.Kind, _ entries: [LayerEntry], key: Digest, time: Timestamp) throws -> Layer {
-        let note = cache.appending(
-            Digest.of("\(Self.revision) \(kind.rawValue) \(key) \(time.wholeSeconds)").hex + ".json")
-        if let known = try? cached(note, kind), layout.contains(known.descriptor) { return known }
-
-        let incoming = layout.root.appending("blobs").appending("sha256").appending("incoming-\(UUIDv7())")
-        var tar = Digest.Hasher()
-        var blob = Digest.Hasher()
-        var size: Int64 = 0
-        do {
-            try Files.replace(incoming) { file in
-                var gzip = try StoredGzip { piece in
-                    blob.update(piece)
-                    size += Int64(piece.count)
-                    do { _ = try file.writeAll(piece) } catch let errno as Errno {
-                        throw FileFailure("write", incoming, errno)
-                    }
-                }
-                try TarWriter(time: time) { piece in
-                    tar.update(piece)
-                    try gzip.append(piece)
-                }.archive(entries)
-                try gzip.finish()
-            }
-            let layer = Layer(
-                kind: kind,
-                descriptor: Descriptor(
-                    mediaType: "application/vnd.oci.image.layer.v1.tar+gzip", digest: blob.finish(), size: size),
-                diffID: tar.finish())
-            try Files.rename(incoming, to: layout.path(of: layer.descriptor.digest))
-            let json: JSON = ["layer": layer.descriptor.json, "diff": .string(layer.diffID.description)]
-            try Files.replace(note, with: "\(json)\n".utf8)
-            return layer
-        } catch {
-            Files.remove(incoming)
-            throw error
-        }
-    }
-
-    private func cached(_ note: FilePath, _ kind: Layer.Kind) throws -> Layer? {
-        guard let text = try Files.readText(note) else { return nil }
-        let json = try JSON.parse(text)
-        guard let layer = json["layer"], let diff = json["diff"]?.string.flatMap({ Digest($0) }) else { return nil }
-        return Layer(kind: kind, descriptor: try Descriptor(layer, place: note.string), diffID: diff)
-    }
-
-    /// Writes config and manifest and, last of all, the name.
-    public func image(_ layers: [Layer], _ settings: ImageSettings, as name: String) throws -> Image {
-        let created = JSON.string(settings.created.wholeSeconds)
-        let config: JSON = [
-            "architecture": .string(Self.architecture), "os": "linux", "created": created,
-            "config": [
-                "Entrypoint": .array(settings.entrypoint.map { .string($0) }),
-                "Env": .array(settings.environment.map { .string($0) }),
-                "ExposedPorts": .object(settings.ports.map { JSON.Member("\($0)/tcp", [:]) }),
-                "Labels": .sorted(settings.labels), "User": "65532:65532", "WorkingDir": "/app",
-            ],
-            "rootfs": ["type": "layers", "diff_ids": .array(layers.map { .string($0.diffID.description) })],
-            "history": .array(
-                layers.map { ["created": created, "created_by": .string("git-ml: \($0.kind.rawValue)")] }),
-        ]
-        let stored = try layout.insert(
-            Array(config.canonical.utf8), mediaType: "application/vnd.oci.image.config.v1+json")
-        let type = "application/vnd.oci.image.manifest.v1+json"
+    /// Makes the image; `layers` are those above the base.
+    public func image(_ layers: [Layer], _ settings: ImageSettings) throws -> Image {
+        let all = (base?.layers ?? []) + layers
+        let config = config(all, layers, settings)
+        let configBlob = ImageBlob(Array(config.canonical.utf8), mediaType: MediaType.config)
         let manifest: JSON = [
-            "schemaVersion": 2, "mediaType": .string(type), "config": stored.json,
-            "layers": .array(layers.map(\.descriptor.json)), "annotations": .sorted(settings.annotations),
+            "schemaVersion": 2, "mediaType": .string(MediaType.manifest), "config": configBlob.descriptor.json,
+            "layers": .array(all.map(\.descriptor.json)), "annotations": .sorted(settings.annotations),
         ]
-        let descriptor = try layout.insert(Array(manifest.canonical.utf8), mediaType: type)
-        try layout.publish(descriptor, as: name)
-        return Image(manifest: descriptor, layers: layers)
+        let bytes = Array(manifest.canonical.utf8)
+        return Image(
+            manifest: Descriptor(of: bytes, mediaType: MediaType.manifest), platform: platform, layers: all,
+            config: config, manifestBytes: bytes, configBlob: configBlob)
     }
 
-    private static var architecture: String {
-        #if arch(arm64)
-        "arm64"
-        #else
-        "amd64"
-        #endif
+    /// The base's config with ours laid over it; what we do not know of it is kept.
+    private func config(_ all: [Layer], _ own: [Layer], _ settings: ImageSettings) -> JSON {
+        let created = JSON.string(settings.created.wholeSeconds)
+        var top = base?.config ?? [:]
+        top.set("created", created)
+        top.set("os", .string(platform.os))
+        top.set("architecture", .string(platform.architecture))
+        if let variant = platform.variant { top.set("variant", .string(variant)) }
+        top.set("config", runtime(settings))
+        top.set("rootfs", ["type": "layers", "diff_ids": .array(all.map { .string("\($0.diffID)") })])
+        top.set(
+            "history",
+            .array(
+                (base?.history ?? [])
+                    + own.map { ["created": created, "created_by": .string("git-ml: \($0.kind.rawValue)")] }))
+        return top
+    }
+
+    private func runtime(_ settings: ImageSettings) -> JSON {
+        var runtime = base?.config["config"] ?? [:]
+        if runtime.members == nil { runtime = [:] }
+        runtime.set("Entrypoint", .array(settings.entrypoint.map { .string($0) }))
+        // The base's arguments are those of its own entrypoint.
+        runtime.set("Cmd", nil)
+        runtime.set("Env", .array(environment(runtime["Env"]?.array ?? [], settings.environment).map { .string($0) }))
+        var ports = runtime["ExposedPorts"] ?? [:]
+        for port in settings.ports { ports.set("\(port)/tcp", [:]) }
+        runtime.set("ExposedPorts", ports)
+        runtime.set("Labels", .sorted((runtime["Labels"]?.texts ?? [:]).merging(settings.labels) { $1 }))
+        if runtime["User"]?.string ?? "" == "" { runtime.set("User", "65532:65532") }
+        runtime.set("WorkingDir", "/app")
+        return runtime
+    }
+
+    /// The base's variables in their order, with ours in the place of those of the same name, or behind them.
+    private func environment(_ base: [JSON], _ own: [String]) -> [String] {
+        var values = base.compactMap(\.string)
+        if self.base != nil, !values.contains(where: { $0.hasPrefix("PATH=") }) { values.append("PATH=\(Self.path)") }
+        for value in own {
+            let name = value.prefix { $0 != "=" } + "="
+            if let i = values.firstIndex(where: { $0.hasPrefix(name) }) {
+                values[i] = value
+            } else {
+                values.append(value)
+            }
+        }
+        return values
+    }
+}
+
+extension JSON {
+    /// Sets a member of an object, in its place where there is one, or removes it; a value that is no object stays as it is.
+    mutating func set(_ key: String, _ value: JSON?) {
+        guard case .object(var members) = self else { return }
+        let index = members.firstIndex { $0.key == key }
+        switch (index, value) {
+        case (let index?, let value?): members[index] = Member(key, value)
+        case (let index?, nil): members.remove(at: index)
+        case (nil, let value?): members.append(Member(key, value))
+        case (nil, nil): break
+        }
+        self = .object(members)
     }
 }

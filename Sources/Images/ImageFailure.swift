@@ -4,13 +4,16 @@ public import Base
 public enum ImageFailure: Failure, Equatable {
     case unusableFile(path: String, reason: String)
     case malformed(place: String, reason: String)
-    case unsupported(reference: String)
+    case unsupported(String, hints: [String] = [])
     case badReference(String)
-    case notFound(reference: String)
+    case badPlatform(String)
+    case notFound(reference: String, hints: [String] = [])
+    /// `there` lists what can be had instead.
+    case noPlatform(reference: String, wanted: String, there: [String])
 
     public var kind: FailureKind {
         switch self {
-        case .unusableFile, .unsupported, .badReference: .user
+        case .unusableFile, .unsupported, .badReference, .badPlatform, .noPlatform: .user
         case .malformed: .corrupt
         case .notFound: .notFound
         }
@@ -20,16 +23,23 @@ public enum ImageFailure: Failure, Equatable {
         switch self {
         case .unusableFile(let path, let reason): "\(path) cannot be packaged: \(reason)"
         case .malformed(let place, let reason): "\(place) cannot be used: \(reason)"
-        case .unsupported(let reference): "this version cannot use “\(reference)”"
+        case .unsupported(let what, _): what
         case .badReference(let text): "“\(text)” names no image"
-        case .notFound(let reference): "there is no image \(reference)"
+        case .badPlatform(let text): "“\(text)” is no platform"
+        case .notFound(let reference, _): "there is no image \(reference)"
+        case .noPlatform(let reference, let wanted, let there):
+            "\(reference) is not made for \(wanted), but for "
+                + (there.isEmpty ? "nothing" : there.joined(separator: ", "))
         }
     }
 
     public var hints: [String] {
         switch self {
-        case .unsupported: ["use an OCI layout: oci:/a/folder; `skopeo copy oci:DIR:TAG docker://…` pushes it anywhere"]
-        case .badReference: ["write oci:DIR:TAG, or HOST/NAME:TAG in lower-case letters"]
+        case .unsupported(_, let hints), .notFound(_, let hints): hints
+        case .badReference:
+            ["write HOST/NAME:TAG in lower-case letters, oci:DIR:TAG, docker-archive:FILE or oci-archive:FILE"]
+        case .badPlatform: ["write it as linux/amd64, linux/arm64 or linux/arm/v7"]
+        case .noPlatform: ["choose one of these with `package: platform:` in ml.yaml or --platform, or another base"]
         default: []
         }
     }

@@ -107,15 +107,24 @@ public struct PackageSettings: Sendable, Equatable {
     public var template = "python"
     public var files: [String] = []
     public var requirements: String?
+    /// What the image is for: `linux/arm64`.
+    public var platform: String?
+    /// The version of Python in the base: `3.12`.
+    public var python: String?
+    /// Where people find the source: an address.
+    public var source: String?
 
     init() {}
 
     init(_ node: YAMLNode) throws {
-        let fields = try node.fields(["base", "template", "files", "requirements"])
+        let fields = try node.fields(["base", "template", "files", "requirements", "platform", "python", "source"])
         base = try fields["base"]?.text() ?? base
         template = try fields["template"]?.relativePath() ?? template
         files = try fields["files"]?.list().map { try $0.relativePath() } ?? files
         requirements = try fields["requirements"]?.relativePath()
+        platform = try fields["platform"]?.text()
+        python = try fields["python"]?.text()
+        source = try fields["source"]?.text()
     }
 }
 

@@ -67,7 +67,7 @@ extension RemoteFailure {
     }
 
     /// Sends a request; one that gets no answer becomes a failure of the remote.
-    static func send(_ request: HTTPRequest, address: String) async throws -> HTTPResponse {
+    public static func send(_ request: HTTPRequest, address: String) async throws -> HTTPResponse {
         do {
             return try await HTTPClient.send(request)
         } catch let failure as TransportFailure where failure.what != .local {

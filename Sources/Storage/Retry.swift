@@ -22,7 +22,7 @@ public struct Retry: Sendable {
     }()
 
     /// Runs `body` until it succeeds, fails for good, or has failed too often; it says itself whether it got further.
-    func run<T>(_ body: (_ gotFurther: () -> Void) async throws -> T) async throws -> T {
+    public func run<T>(_ body: (_ gotFurther: () -> Void) async throws -> T) async throws -> T {
         var failures = 0
         while true {
             do {

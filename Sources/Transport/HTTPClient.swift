@@ -13,6 +13,8 @@ public enum HTTPClient {
         case file(FilePath)
         /// A part of a file, streamed.
         case range(FilePath, from: Int64, count: Int64)
+        /// A part of bytes that are made while they are sent.
+        case stream(any BodyStream, from: Int64, count: Int64)
     }
 
     /// Sends one request and waits for the whole answer.

@@ -123,7 +123,11 @@ final class HTTPExchange: @unchecked Sendable {
             status = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
         } else if let colon = text.firstIndex(of: ":") {
             let value = text[text.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
-            headers[text[..<colon].lowercased()] = String(value).trimmingTrailingSpace
+            let name = text[..<colon].lowercased()
+            let text = String(value).trimmingTrailingSpace
+            // A server offers each way of logging in by a header of its own; together they mean the same (RFC 9110, 11.6.1).
+            let before = name == "www-authenticate" ? headers[name].map { $0 + ", " } ?? "" : ""
+            headers[name] = before + text
         }
     }
 

@@ -2,18 +2,30 @@ internal import Base
 internal import CurlShim
 internal import SystemPackage
 
-/// Reads a request's body piece by piece, from memory or from a part of a file.
+/// Bytes that are made while they are sent; any part of them can be made again.
+public protocol BodyStream: Sendable {
+    /// In bytes.
+    var size: Int64 { get }
+    /// Fills in the bytes from an offset on; returns how many, at least one before the end.
+    ///
+    /// It is called from the thread that moves the bytes of all requests, which waits for it.
+    func read(at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws -> Int
+}
+
+/// Reads a request's body piece by piece, from memory, from a part of a file, or from where it is made.
 struct RequestBody {
     /// In bytes; nil when there is none.
     let size: Int64?
     private let bytes: [UInt8]
     private let file: FileDescriptor?
+    private let stream: (any BodyStream)?
     private let start: Int64
     private(set) var offset: Int64 = 0
 
     init(_ body: HTTPClient.Body) throws(Errno) {
         var bytes: [UInt8] = []
         var file: FileDescriptor?
+        var stream: (any BodyStream)?
         var start: Int64 = 0
         switch body {
         case .none: size = nil
@@ -29,7 +41,12 @@ struct RequestBody {
             file = opened.file
             start = from
             size = count
+        case .stream(let value, let from, let count):
+            stream = value
+            start = from
+            size = count
         }
+        self.stream = stream
         self.bytes = bytes
         self.file = file
         self.start = start
@@ -52,6 +69,9 @@ struct RequestBody {
         var count = wanted
         if let file {
             guard let got = try? file.read(fromAbsoluteOffset: start + offset, into: piece), got > 0 else { return nil }
+            count = got
+        } else if let stream {
+            guard let got = try? stream.read(at: start + offset, into: piece), got > 0 else { return nil }
             count = got
         } else {
             bytes.withUnsafeBytes { piece.copyMemory(from: .init(rebasing: $0[Int(offset)..<Int(offset) + wanted])) }

@@ -26,17 +26,27 @@ final class ProgressBar: Sendable {
         }
     }
 
+    /// So many bytes more, of nobody knows how many.
+    func advance(by bytes: Int64) {
+        guard isShown else { return }
+        state.withLock { state in
+            state.done += bytes
+            draw(nil, ByteCount.format(state.done), &state)
+        }
+    }
+
     /// The part that is done, from 0 to 1.
     func show(part: Double) {
         guard isShown else { return }
         state.withLock { draw(part, "\(Int(part * 100)) %", &$0) }
     }
 
-    private func draw(_ part: Double, _ text: String, _ state: inout State) {
+    private func draw(_ part: Double?, _ text: String, _ state: inout State) {
         let now = ContinuousClock.now
-        guard now - state.lastDrawn > .milliseconds(100) || (state.isDrawn && part >= 1) else { return }
+        guard now - state.lastDrawn > .milliseconds(100) || (state.isDrawn && part ?? 0 >= 1) else { return }
         state.lastDrawn = now
         state.isDrawn = true
+        guard let part else { return Terminal.unfinished("\r\(label) \(text)  ") }
         let filled = Int(min(30, max(0, part * 30)))
         let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 30 - filled)
         Terminal.unfinished("\r\(label) [\(bar)] \(text)  ")

@@ -103,14 +103,15 @@ public struct LocalTarget: Sendable {
         let incoming = directory.appending("releases").appending("incoming-\(UUIDv7())")
         try Files.makeDirectory(incoming)
         do {
-            for layer in package.image.layers {
-                let blob = package.layout.path(of: layer.descriptor.digest)
+            // The base is for containers; here it is this machine.
+            for layer in package.image.layers where layer.kind != .base {
+                let blob = try await package.file(of: layer)
                 guard try Digest.of(file: blob).digest == layer.descriptor.digest else {
                     throw ImageFailure.malformed(place: blob.string, reason: "its bytes do not match its digest")
                 }
                 try await ChildProcess.check(
                     "tar",
-                    ["--extract", "--gzip", "--no-same-owner", "--file", blob.string, "--directory", incoming.string])
+                    ["--extract", "--no-same-owner", "--file", blob.string, "--directory", incoming.string])
             }
             try Files.rename(incoming, to: root)
         } catch {

@@ -1,0 +1,169 @@
+internal import ArgumentParser
+internal import Base
+internal import Delivery
+internal import GitKit
+internal import Images
+internal import Models
+internal import Pointers
+internal import Storage
+internal import Synchronization
+
+struct Package: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Package a model as an OCI image, without Docker",
+        discussion: """
+            The same commit gives the same image, byte for byte: base, Python packages, code, and the model as a layer of its
+            own. What a place has already is not sent again; a tag is written last.
+
+              $ git ml package churn@v1.2.0 --to ghcr.io/acme/churn
+              $ git ml package 'churn#prod' --to localhost:5000/acme/churn:prod --to oci:/tmp/images
+              $ git ml package churn --to docker-archive:churn.tar && docker load -i churn.tar
+              $ git ml package churn --update-base --dry-run    look what the base's tag means today, and pin it in ml.lock
+
+            A base in ml.yaml (`package: base: docker.io/library/python:3.12-slim`) is any image of a registry, an OCI layout
+            (oci:DIR:TAG), or an archive. Logins are those of docker, podman and skopeo. Plain HTTP is spoken with this machine
+            only, and with hosts in `git config ml.insecureRegistries`.
+
+            Exit statuses: 1 something in the package cannot be used, 3 no such model or image, 4 a registry failed,
+            5 content does not match its digest.
+            """)
+
+    enum Form: String, ExpressibleByArgument, CaseIterable { case gzip, tar }
+
+    @Argument(help: "NAME, NAME@VERSION, NAME#STAGE or models:/NAME/N; a name alone means its latest version.")
+    var model: String
+
+    @Option(
+        help: """
+            Where the image goes: HOST/NAME[:TAG], oci:DIR[:TAG], docker-archive:FILE or oci-archive:FILE; default: below \
+            registry: of ml.yaml.
+            """)
+    var to: [String] = []
+
+    @Option(help: "The platform to package for, such as linux/arm64; default: linux on this processor.")
+    var platform: String?
+
+    @Option(help: "How layers are stored: gzip (every reader takes it) or tar (less to hash).")
+    var layer = Form.gzip
+
+    @Flag(help: "Look up anew what the base's tag means, and pin it in ml.lock.")
+    var updateBase = false
+
+    @Flag(help: "Show what the image would be, and what would have to be sent.")
+    var dryRun = false
+
+    @OptionGroup var options: RunnerOptions
+    @OptionGroup var json: JSONOption
+
+    func run() async throws {
+        let repository = try options.repository()
+        let found = try PackagedModel(model, in: repository)
+        let bar = ProgressBar("hashing")
+        defer { bar.finish() }
+        let packaging = ModelPackage(
+            repository: repository, places: try options.places(repository), model: found.entry,
+            settings: found.settings,
+            commit: found.commit, choices: try choices(repository, found, bar))
+        let references =
+            try to.isEmpty
+            ? [packaging.destination(found.project.registry)]
+            : to.map { try packaging.completed(ImageReference($0).below(Installation.currentFolder)) }
+        let package = try await packaging.build { if !json.isOn { Terminal.error($0) } }
+        bar.finish()
+        for reference in references {
+            let moved =
+                try await dryRun ? packaging.lacking(package, at: reference) : push(packaging, package, reference)
+            show(package.image, reference, moved)
+        }
+    }
+
+    private func push(
+        _ packaging: ModelPackage, _ package: BuiltPackage, _ reference: ImageReference
+    ) async throws -> Set<Digest> {
+        let bar = ProgressBar(reference.isLocal ? "writing" : "pushing")
+        defer { bar.finish() }
+        let total = Mutex<Int64>(0)
+        var report = TransferReport()
+        report.total = { bytes in total.withLock { $0 += bytes } }
+        report.moved = { bytes in bar.advance(by: bytes, of: total.withLock { $0 }) }
+        return try await packaging.push(package, to: reference, report)
+    }
+
+    private func choices(
+        _ repository: Repository, _ found: PackagedModel, _ bar: ProgressBar
+    ) throws -> ModelPackage.Choices {
+        var choices = ModelPackage.Choices()
+        choices.platform = try platform.map { try Platform($0) }
+        choices.form = layer == .tar ? .tar : .gzip
+        choices.base = updateBase ? .renewed : dryRun ? .looked : repository.workTree == nil ? .required : .written
+        choices.fetch = { pointers in
+            let bar = ProgressBar("fetching")
+            defer { bar.finish() }
+            let remote = try DataRemote(repository, project: found.project).own()
+            try await DataTransfer(repository, store: repository.contentStore, remote: remote) {
+                bar.advance(by: $0, of: $1)
+            }.fetch(pointers)
+        }
+        choices.hashed = { bar.advance(by: $0) }
+        return choices
+    }
+
+    private func show(_ image: Image, _ reference: ImageReference, _ moved: Set<Digest>) {
+        if json.isOn {
+            let layers = image.layers.map { layer -> JSON in
+                [
+                    "kind": .string(layer.kind.rawValue), "digest": .string("\(layer.descriptor.digest)"),
+                    "size": .int(layer.descriptor.size), "pushed": .bool(moved.contains(layer.descriptor.digest)),
+                ]
+            }
+            print(
+                [
+                    "reference": .string("\(reference)"), "digest": .string("\(image.manifest.digest)"),
+                    "platform": .string("\(image.platform)"), "size": .int(image.size), "layers": .array(layers),
+                ] as JSON)
+            return
+        }
+        let bytes = image.layers.filter { moved.contains($0.descriptor.digest) }.reduce(0) { $0 + $1.descriptor.size }
+        let verb = reference.isLocal ? "wrote" : "pushed"
+        let sent = moved.isEmpty ? "all of it was there" : "\(ByteCount.format(bytes)) of layers moved"
+        print(
+            dryRun
+                ? "would \(reference.isLocal ? "write" : "push") \(reference): \(ByteCount.format(bytes)) of layers"
+                : "\(verb) \(reference) (\(ByteCount.format(image.size)); \(sent))")
+        print("\(image.manifest.digest)")
+    }
+}
+
+/// The model that a command's argument names, at the commit that it means.
+struct PackagedModel {
+    let project: Project
+    let entry: ModelEntry
+    let settings: ModelSettings
+    let commit: ObjectID
+
+    /// Reads any name of a model (``ModelAddress``); a model without a version is packaged as it is now.
+    ///
+    /// What a commit's own `ml.yaml` says of the model goes before the one of the work tree.
+    init(_ text: String, in repository: Repository) throws {
+        project =
+            try repository.workTree == nil
+            ? repository.head().flatMap { try Project.at($0, in: repository) } ?? Project()
+            : Project.inWorkTree(of: repository)
+        let address = try ModelAddress(text)
+        let registry = try Registry(repository, allowLight: project.allowsLightTags)
+        let known = registry.models[address.model]
+        commit =
+            address.isBare && known?.latest == nil
+            ? try repository.resolve("HEAD")
+            : try address.resolve(in: registry, declared: project.models.keys).commit
+        entry = known ?? ModelEntry(name: address.model)
+        if let own = (try? Project.at(commit, in: repository))?.models[address.model] {
+            settings = own
+        } else {
+            settings = try project.model("\(address.model)").settings
+        }
+        guard try repository.entry(settings.path, in: commit) != nil else {
+            throw ModelFailure.noFile(path: settings.path, commit: commit.short)
+        }
+    }
+}

@@ -1,0 +1,207 @@
+internal import Base
+internal import Images
+internal import SystemPackage
+
+/// Python packages of a requirements file, installed for the image's platform into a folder, without a container.
+///
+/// Only wheels: what would have to be compiled first cannot be known to run there. Markers in requirements are judged by the
+/// Python that installs, not by the image's.
+struct Dependencies {
+    /// Goes up when the same requirements must be installed otherwise.
+    private static let revision = 1
+
+    let cache: FilePath
+    let files: CommitFiles
+    let target: DependencyTarget
+
+    /// What is installed: a name for its content, and its files.
+    struct Installed: Sendable {
+        let key: Digest
+        fileprivate let folder: FilePath
+
+        /// Everything but what differs from machine to machine.
+        func entries() throws -> [LayerEntry] { try Dependencies.collect(folder, "app/deps") }
+    }
+
+    /// Installs once for each content of the requirements and each target; afterwards the folder is only read.
+    func install(_ requirements: String, say: (String) -> Void) async throws -> Installed {
+        let lists = try RequirementFiles(requirements, files)
+        let key = Digest.of("\(Self.revision) \(target.key) \(lists.digest)")
+        let folder = cache.appending(key.hex)
+        if let installed = try Self.installed(folder) { return installed }
+        let lock = try FileLock.wait(cache.appending("install.lock"))
+        if let installed = try Self.installed(folder) { return installed }
+        say("  installing the packages of \(requirements) for \(target.platform), Python \(target.python)")
+        let incoming = cache.appending("incoming-\(UUIDv7())")
+        do {
+            try await pip(lists, into: incoming)
+            try Files.makeDirectory(incoming.appending("packages"))
+            let listing = try Self.collect(incoming.appending("packages"), "").map { entry in
+                guard case .file(let path, _) = entry.source else { return "" }
+                return "\(try Digest.of(file: path).digest) \(entry.isExecutable) \(entry.path)\n"
+            }
+            try Files.replace(incoming.appending("digest"), with: "\(Digest.of(listing.joined()))\n".utf8)
+            try? Files.removeTree(folder)
+            try Files.rename(incoming, to: folder)
+        } catch {
+            try? Files.removeTree(incoming)
+            throw error
+        }
+        _ = consume lock
+        guard let installed = try Self.installed(folder) else {
+            throw FileFailure("read", folder, .noSuchFileOrDirectory)
+        }
+        return installed
+    }
+
+    private static func installed(_ folder: FilePath) throws -> Installed? {
+        guard let text = try Files.readText(folder.appending("digest")), let key = Digest(text.trimmingTrailingSpace)
+        else {
+            return nil
+        }
+        return Installed(key: key, folder: folder.appending("packages"))
+    }
+
+    // MARK: pip
+
+    private func pip(_ lists: RequirementFiles, into folder: FilePath) async throws {
+        guard let python = ChildProcess.find("python3") else { throw ProcessFailure.notFound(program: "python3") }
+        let list = try lists.write(to: folder.appending("requirements"))
+        let words =
+            [
+                "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile",
+                "--only-binary=:all:", "--target", folder.appending("packages").string,
+            ] + target.arguments + ["-r", list.string]
+        let environment: [String: String?] = ["PYTHONPATH": nil, "PYTHONDONTWRITEBYTECODE": "1"]
+        let result = try await ChildProcess.run(python.string, words + ["--quiet"], environment: environment)
+        guard result.status != 0 else { return }
+        // Once more, to hear what was passed over and why.
+        let told = try await ChildProcess.run(python.string, words + ["--dry-run", "-vv"], environment: environment)
+        throw DependencyFailure(
+            target: "\(target.platform), Python \(target.python)", errors: result.errors, told: told.text + told.errors)
+    }
+
+    /// Everything but what differs from machine to machine: scripts with their interpreter's path, and their records.
+    fileprivate static func collect(_ folder: FilePath, _ name: String) throws -> [LayerEntry] {
+        var entries: [LayerEntry] = []
+        for child in try Files.list(folder) {
+            let path = folder.appending(child)
+            let inside = name.isEmpty ? child : "\(name)/\(child)"
+            guard let status = Files.status(path) else { continue }
+            switch status.kind {
+            case .directory:
+                if child == "__pycache__" || (child == "bin" && ["", "app/deps"].contains(name)) { continue }
+                entries += try collect(path, inside)
+            case .file:
+                if ["RECORD", "direct_url.json"].contains(child) { continue }
+                entries.append(
+                    LayerEntry(inside, .file(path, size: status.size), isExecutable: status.mode & 0o100 != 0))
+            case .link, .other:
+                throw ImageFailure.unusableFile(path: inside, reason: "a Python package holds a link")
+            }
+        }
+        return entries
+    }
+}
+
+/// A requirements file of a commit, and the files that it includes with `-r` and `-c`.
+struct RequirementFiles {
+    private let top: String
+    private var texts: [String: [UInt8]] = [:]
+
+    init(_ path: String, _ files: CommitFiles) throws {
+        top = path
+        var waiting = [path]
+        while let next = waiting.popLast() {
+            guard texts[next] == nil else { continue }
+            let bytes = try files.read(next)
+            texts[next] = bytes
+            waiting += Self.included(String(decoding: bytes, as: UTF8.self)).compactMap { Self.path($0, from: next) }
+        }
+    }
+
+    var digest: Digest {
+        .of(texts.sorted { $0.key < $1.key }.map { "\($0.key) \(Digest.of($0.value))\n" }.joined())
+    }
+
+    /// Writes them side by side as they lie in the commit; returns the first one.
+    func write(to folder: FilePath) throws -> FilePath {
+        for (path, bytes) in texts {
+            try Files.replace(folder.appending(FilePath(path).components), with: bytes)
+        }
+        return folder.appending(FilePath(top).components)
+    }
+
+    static func included(_ text: String) -> [String] {
+        text.split(whereSeparator: \.isNewline).compactMap { line in
+            let words = line.split { " \t=".contains($0) }
+            guard let first = words.first, words.count >= 2,
+                ["-r", "--requirement", "-c", "--constraint"].contains(String(first))
+            else { return nil }
+            return String(words[1])
+        }
+    }
+
+    /// Seen from the top of the work tree; nil for an address, and for what leaves it.
+    static func path(_ text: String, from file: String) -> String? {
+        if text.contains("://") || text.hasPrefix("/") { return nil }
+        var parts = file.split(separator: "/").dropLast().map(String.init)
+        for part in text.split(separator: "/") where part != "." {
+            if part != ".." { parts.append(String(part)) } else if parts.popLast() == nil { return nil }
+        }
+        return parts.joined(separator: "/")
+    }
+}
+
+/// Packages that could not be installed.
+struct DependencyFailure: Failure {
+    let target: String
+    /// Packages that exist, but only as source.
+    let sources: [String]
+    /// Others of which nothing fits.
+    let absent: [String]
+    /// pip's own words, where it named no package.
+    let words: String
+
+    init(target: String, errors: String, told: String) {
+        self.target = target
+        let mark = "No matching distribution found for "
+        let lines = (errors + "\n" + told).split(whereSeparator: \.isNewline).map(String.init)
+        let wanted = Set(
+            lines.compactMap { line in
+                line.firstRange(of: mark).map { String(line[$0.upperBound...].prefix { $0 != " " }) }
+            })
+        let onlySource = Set(
+            lines.compactMap { line in
+                line.firstRange(of: "No sources permitted for ").map {
+                    Self.normal(String(line[$0.upperBound...].prefix { !" ),".contains($0) }))
+                }
+            })
+        sources = wanted.filter { onlySource.contains(Self.normal($0)) }.sorted()
+        absent = wanted.filter { !onlySource.contains(Self.normal($0)) }.sorted()
+        words = errors.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("WARNING") }.joined(separator: " ")
+    }
+
+    /// A project's name without version, in the index's form (PEP 503).
+    private static func normal(_ name: String) -> String {
+        name.lowercased().prefix { $0.isLetter || $0.isNumber || "-_.".contains($0) }.split { "-_.".contains($0) }
+            .joined(separator: "-")
+    }
+
+    var kind: FailureKind { .user }
+    var description: String {
+        var parts: [String] = []
+        if !sources.isEmpty { parts.append("there is only source of \(sources.joined(separator: ", "))") }
+        if !absent.isEmpty { parts.append("there is nothing of \(absent.joined(separator: ", "))") }
+        return "the requirements cannot be installed for \(target): "
+            + (parts.isEmpty ? words : parts.joined(separator: "; "))
+    }
+    var hints: [String] {
+        if !sources.isEmpty {
+            return [
+                "build wheels of them (`pip wheel`) into an index of your own and name it with PIP_EXTRA_INDEX_URL, or choose versions that have wheels"
+            ]
+        }
+        return absent.isEmpty ? [] : ["check the names and versions, and `package: python:` and `platform:` in ml.yaml"]
+    }
+}

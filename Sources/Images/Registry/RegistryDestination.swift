@@ -1,0 +1,90 @@
+internal import Base
+internal import Storage
+internal import Synchronization
+internal import Transport
+
+/// Puts images into a repository of a registry.
+///
+/// Blobs go first, several at once; then the manifest under its digest; its tag last of all, so that whoever reads the tag never
+/// finds a part of an image.
+struct RegistryDestination: ImageDestination {
+    let name: RepositoryName
+    let tag: String
+    let options: RegistryOptions
+
+    private func session(_ image: Image) -> RegistrySession {
+        RegistrySession(name, actions: "pull,push", mounts: image.blobs.compactMap(\.origin), options)
+    }
+
+    func lacking(_ image: Image) async throws -> Set<Digest> {
+        try await lacking(image.blobs, session(image))
+    }
+
+    private func lacking(_ blobs: [ImageBlob], _ session: RegistrySession) async throws -> Set<Digest> {
+        try await withThrowingTaskGroup(of: Digest?.self) { group in
+            for blob in blobs {
+                let digest = blob.descriptor.digest
+                group.addTask { try await BlobUpload(blob, session) { _ in }.isThere() ? nil : digest }
+            }
+            return try await group.reduce(into: []) { if let digest = $1 { $0.insert(digest) } }
+        }
+    }
+
+    func store(_ image: Image, _ report: TransferReport) async throws -> Set<Digest> {
+        let session = session(image)
+        var sent = try await send(image, session, report)
+        do {
+            try await put(image, "\(image.manifest.digest)", session)
+        } catch let failure as RemoteFailure where failure.detail.contains("BLOB_UNKNOWN") {
+            // A blob that was there has gone since, or was never whole.
+            sent.formUnion(try await send(image, session, report))
+            try await put(image, "\(image.manifest.digest)", session)
+        }
+        try await put(image, tag, session)
+        return sent
+    }
+
+    private func send(_ image: Image, _ session: RegistrySession, _ report: TransferReport) async throws -> Set<Digest>
+    {
+        let lacking = try await lacking(image.blobs, session)
+        let blobs = image.blobs.filter { lacking.contains($0.descriptor.digest) }
+        report.total(blobs.reduce(0) { $0 + $1.descriptor.size })
+        let sent = Mutex<Set<Digest>>([])
+        try await blobs.forEach(width: options.width) { blob in
+            if try await BlobUpload(blob, session, progress: report.moved).run() {
+                sent.withLock { _ = $0.insert(blob.descriptor.digest) }
+            }
+        }
+        return sent.withLock { $0 }
+    }
+
+    private func put(_ image: Image, _ reference: String, _ session: RegistrySession) async throws {
+        let path = "manifests/\(reference)"
+        let details = RegistrySession.Details(
+            headers: ["Content-Type": image.manifest.mediaType], body: .bytes(image.manifestBytes))
+        let answer = try await options.retry.run { _ in
+            let answer = try await session.send("PUT", path, details)
+            guard [200, 201, 202].contains(answer.status) else { throw session.failure("PUT", path, answer) }
+            return answer
+        }
+        if let stored = answer.headers["docker-content-digest"], stored != "\(image.manifest.digest)" {
+            throw ImageFailure.malformed(
+                place: "\(name):\(tag)", reason: "the registry stored \(stored) instead of \(image.manifest.digest)")
+        }
+    }
+}
+
+extension Array where Element: Sendable {
+    /// Calls `body` for all, so many at once; the first error ends the others.
+    func forEach(width: Int, _ body: @escaping @Sendable (Element) async throws -> Void) async throws {
+        var waiting = self[...]
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            func startNext() {
+                guard let next = waiting.popFirst() else { return }
+                group.addTask { try await body(next) }
+            }
+            for _ in 0..<width { startNext() }
+            while try await group.next() != nil { startNext() }
+        }
+    }
+}
