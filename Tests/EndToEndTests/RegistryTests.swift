@@ -113,7 +113,8 @@ struct RegistryTests {
     @Test func `two leads stage at once: both pushes keep, with one order`() async throws {
         let project = try await project()
         try await project.sh("git ml register m HEAD~1 --push && git ml register m HEAD --push")
-        try await project.sh("git clone -q remote.git other && cd other && git config user.name bo && git ml init", in: "")
+        try await project.sh(
+            "git clone -q remote.git other && cd other && git config user.name bo && git ml init", in: "")
         async let first = project.ml("stage", "m", "prod", "v1.0.0", "--push")
         async let second = project.ml("stage", "m", "prod", "v1.1.0", "--push", in: "other")
         let (a, b) = (try await first, try await second)
