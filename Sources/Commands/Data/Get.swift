@@ -19,7 +19,7 @@ struct Get: AsyncParsableCommand {
 
             A model goes by a version or stage, in this repository or another: its bytes alone are fetched.
 
-              $ git ml get 'churn#prod' --to /srv/models/
+              $ git ml get 'churn#prod' --to /srv/models
               $ git ml get https://github.com/acme/churn churn@v1.2.0
 
             Exit statuses: 1 when something else is there already, 3 when there is no such file, revision or content, 4 when the
@@ -35,7 +35,7 @@ struct Get: AsyncParsableCommand {
 
     @OptionGroup var revision: RevisionOption
 
-    @Option(help: "Where to put it; a folder that is there gets it below its own name.")
+    @Option(help: "Where to put it; a folder that is there gets it below its own name. For a model always a folder.")
     var to: String?
 
     @Flag(help: "Replace what is there.")
@@ -69,7 +69,9 @@ struct Get: AsyncParsableCommand {
         for path in selection.nestedDatasets {
             Terminal.error("git-ml: \(Terminal.safe(path)) is the pointer of a dataset; its files come by its own name")
         }
-        let target = OriginTarget.place(to, below: here, name: name, in: address)
+        // A model goes into the folder that is named, whether it is there or not.
+        let place = model == nil ? to : to.map { $0 + "/" }
+        let target = OriginTarget.place(place, below: here, name: name, in: address)
         let cache = try OriginCache(in: Self.cacheFolder(), for: [address.text, selection.path, target.string])
         let bar = ProgressBar("fetching")
         defer { bar.finish() }
