@@ -19,9 +19,11 @@ struct SwitchTests {
     /// A server whose model answers slowly and says which one it is.
     private func server(_ revision: String) async throws -> (process: BackgroundProcess, port: Int) {
         let app = sandbox.path.appending("\(revision)").appending("app")
-        let source = Places.package.appending("templates").appending("serving").appending("python").appending(
-            "server.py")
-        try Files.replace(app.appending("serve").appending("server.py"), with: Files.read(source) ?? [])
+        let template = Places.package.appending("templates").appending("serving").appending("python")
+        for name in try Files.list(template) where name.hasSuffix(".py") {
+            try Files.replace(
+                app.appending("serve").appending(name), with: Files.read(template.appending(name)) ?? [])
+        }
         try Files.replace(app.appending("model").appending("m.txt"), with: "x".utf8)
         try Files.replace(
             app.appending("code").appending("serve_model.py"),
@@ -39,7 +41,7 @@ struct SwitchTests {
             python,
             [app.appending("serve").appending("server.py").string, "--port", "0", "--port-file", portFile.string],
             log: sandbox.path.appending("\(revision).log"))
-        for _ in 0..<200 {
+        for _ in 0..<2400 {
             if let port = try Files.readText(portFile).flatMap({ Int($0.trimmingTrailingSpace) }) {
                 return (process, port)
             }
@@ -61,7 +63,7 @@ struct SwitchTests {
         let front = Task { try await Switch(directory: folder).run(host: "127.0.0.1", port: 0) }
         defer { front.cancel() }
         var address: String?
-        for _ in 0..<100 where address == nil {
+        for _ in 0..<1000 where address == nil {
             try await Task.sleep(for: .milliseconds(20))
             address = try Files.readText(folder.appending("switch.json")).flatMap {
                 try JSON.parse($0)["address"]?.string
@@ -91,7 +93,7 @@ struct SwitchTests {
             return try await group.reduce(into: []) { $0 += $1 }
         }
         #expect(Set(revisions) == ["one", "two"])
-        for _ in 0..<100 where old.identity.isRunning { try await Task.sleep(for: .milliseconds(50)) }
+        for _ in 0..<1000 where old.identity.isRunning { try await Task.sleep(for: .milliseconds(50)) }
         #expect(!old.identity.isRunning)
         #expect(new.identity.isRunning)
     }
