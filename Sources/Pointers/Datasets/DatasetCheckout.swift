@@ -18,34 +18,44 @@ extension Dataset {
     ///
     /// Files that are there already are not written again, so that an interrupted checkout is continued; files that the user has
     /// changed are left alone and named, unless `force`; files of an earlier state go when nobody has changed them, files that
-    /// were never in the dataset stay. Only packs that hold a wanted file are fetched. Files are copies whatever `data.link` says:
+    /// were never in the dataset stay. Only packs that hold a wanted file are fetched; of one of which little is needed, `shares` brings that. Files are copies whatever `data.link` says:
     /// their content lies in packs, so there is no file that they could share or link to.
     ///
     /// With `isPartial` a failing `fetch` is no error once the manifest can be read: files whose content is not here stay as
     /// they are, and `add` refuses the folder until a checkout has completed it.
     public func checkOut(
-        force: Bool = false, isPartial: Bool = false, fetch: ContentFetch,
+        force: Bool = false, isPartial: Bool = false, fetch: ContentFetch, shares: ShareFetch? = nil,
         progress: @escaping @Sendable (_ done: Int64, _ total: Int64) -> Void = { _, _ in }
     ) async throws -> DatasetCheckedOut {
         guard let pointer = try pointer() else { throw FileFailure("read", pointerFile, .noSuchFileOrDirectory) }
         try await prepare(pointer, fetch: fetch)
-        var missing: [ContentID] = []
+        var needs = PackNeeds([], self)
         for attempt in 0..<3 {
             // What is missing is fetched without the lock, because that can take hours.
             var leaves = false
             if attempt > 0 {
-                do { try await fetch(missing) } catch  where isPartial { leaves = true }
+                do { try await bring(needs, fetch, shares) } catch  where isPartial { leaves = true }
             }
             let result: DatasetCheckedOut? = try FileLock.with(lockFile) {
                 var plan = DatasetCheckout(self, pointer, force: force)
                 try plan.decide()
-                missing = plan.missing()
-                if leaves { plan.leave(missing) }
-                return missing.isEmpty || leaves ? try plan.carryOut(progress: progress) : nil
+                needs = plan.needs()
+                if leaves { plan.leave() }
+                return needs.contents.isEmpty || leaves ? try plan.carryOut(progress: progress) : nil
             }
             if let result { return result }
         }
-        throw DatasetFailure.missing(path, missing[0].digest)
+        throw DatasetFailure.missing(path, needs.contents.first?.digest ?? pointer.manifest.digest)
+    }
+
+    private func bring(_ needs: PackNeeds, _ fetch: ContentFetch, _ shares: ShareFetch?) async throws {
+        var whole = needs.contents
+        if let shares, !needs.shares.isEmpty {
+            let rest = try await shares(needs.shares)
+            let done = Set(needs.shares.map(\.pack.content)).subtracting(rest)
+            whole.removeAll { done.contains($0) }
+        }
+        try await fetch(whole)
     }
 
     /// Takes away what a dataset that has gone from git has left in the work tree: what nobody has changed.
@@ -238,29 +248,26 @@ private struct DatasetCheckout {
         }
     }
 
-    /// The packs of a file.
-    private func packs(_ row: FileTable.Row) -> [Int] {
-        row.pack >= 0 ? [Int(row.pack)] : row.pack <= -2 ? parts[Int(-2 - row.pack)].map(\.pack) : []
+    /// The stretches of packs that a file lies in.
+    private func slices(_ row: FileTable.Row) -> [Slice] {
+        if row.pack <= -2 { return parts[Int(-2 - row.pack)] }
+        return row.pack < 0
+            ? [] : [Slice(name: row.name, size: row.stamp.size, pack: Int(row.pack), offset: row.offset)]
     }
 
     /// Leaves files alone whose content is not here.
-    mutating func leave(_ missing: [ContentID]) {
-        let lost = Set(missing)
-        let isLost = root.packs.map { lost.contains($0.content) }
-        for w in wanted.rows.indices where fates[w] == .write && packs(wanted.rows[w]).contains(where: { isLost[$0] }) {
+    mutating func leave() {
+        let needs = PackNeeds(root.packs, dataset)
+        for w in wanted.rows.indices where fates[w] == .write && !needs.has(slices(wanted.rows[w])) {
             fates[w] = .later
         }
     }
 
-    /// The packs that are needed and not here.
-    func missing() -> [ContentID] {
-        var needed: Set<Int> = []
-        for w in wanted.rows.indices where fates[w] == .write {
-            for pack in packs(wanted.rows[w]) { needed.insert(pack) }
-        }
-        return needed.sorted().map { root.packs[$0].content }.filter {
-            !dataset.store.contains($0.digest, size: $0.size)
-        }
+    /// What is needed and not here.
+    func needs() -> PackNeeds {
+        var needs = PackNeeds(root.packs, dataset)
+        for w in wanted.rows.indices where fates[w] == .write { needs.add(slices(wanted.rows[w])) }
+        return needs
     }
 
     // MARK: Doing
