@@ -25,9 +25,9 @@ struct DatasetCommand {
     }
 
     /// The same for small shares of packs.
-    private func shares(_ bar: ProgressBar) -> ShareFetch {
+    private func shares(_ bar: ProgressBar, from remote: String? = nil) -> ShareFetch {
         { shares in
-            try await DatasetTransfer(repository, remote: data.remote(nil)) { bar.advance(by: $0, of: $1) }
+            try await DatasetTransfer(repository, remote: data.remote(remote)) { bar.advance(by: $0, of: $1) }
                 .fetch(shares)
         }
     }
@@ -189,10 +189,10 @@ struct DatasetCommand {
                     continue
                 }
                 let (contents, shares) = try dataset.missingForCheckout(pointer)
-                let rest = shares.isEmpty ? [] : try await self.shares(bar)(shares)
+                let rest = shares.isEmpty ? [] : try await self.shares(bar, from: remote)(shares)
                 let alone = Set(shares.map(\.content)).subtracting(rest)
                 try await fetch(contents.filter { !alone.contains($0) })
-                brought.withLock { $0 += alone }
+                brought.withLock { $0 += shares.filter { alone.contains($0.content) }.flatMap(\.parts) }
             }
         }
         return brought.withLock { $0 }

@@ -27,15 +27,14 @@ struct PackNeeds {
 
     mutating func add(_ slices: [Slice]) {
         for slice in slices where !isHere[slice.pack] && !hasChunk(slice) {
-            var need = needs[slice.pack] ?? Need()
-            need.bytes += slice.size
+            let bytes = (needs[slice.pack]?.bytes ?? 0) + slice.size
+            needs[slice.pack, default: Need()].bytes = bytes
             // Of a pack that comes whole nothing more need be known.
-            if PackShare.isSmall(need.bytes, of: packs[slice.pack]) {
-                need.slices.append(slice)
+            if PackShare.isSmall(bytes, of: packs[slice.pack]) {
+                needs[slice.pack]?.slices.append(slice)
             } else {
-                need.slices = []
+                needs[slice.pack]?.slices = []
             }
-            needs[slice.pack] = need
         }
     }
 
@@ -66,6 +65,10 @@ public struct PackShare: Sendable {
 
     let pack: Pack
     public var content: ContentID { pack.content }
+    /// What is wanted of it.
+    public var parts: [ContentID] {
+        stretches.flatMap(\.slices).map { ContentID($0.name.digest, size: $0.size) }
+    }
     let stretches: [Stretch]
     /// In bytes, with what lies between.
     var size: Int64 { stretches.reduce(0) { $0 + Int64($1.range.count) } }

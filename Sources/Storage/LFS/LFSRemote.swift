@@ -128,6 +128,7 @@ public struct LFSRemote: ObjectRemote {
                     request.headers["Range"] = part.header
                     request.sink = part.sink
                 }
+                if answer.status == 429 || answer.status >= 500 { throw failure(answer, action, content) }
                 refusal = answer.isSuccess ? nil : answer.status
                 return answer
             }
