@@ -44,6 +44,8 @@ public protocol ObjectRemote: Sendable {
     /// How many bytes lie there under the content's digest, whatever its size should be; nil when there are none, and where the
     /// remote cannot tell.
     func size(of content: ContentID) async throws -> Int64?
+    /// A stretch of a content's bytes, not verified; nil where the remote gives contents only whole.
+    func bytes(of content: ContentID, _ range: Range<Int64>) async throws -> [UInt8]?
     /// Says what is going to be brought next, so that a remote that is asked in batches can ask for many at once.
     ///
     /// Nothing is asked or waited for here.
@@ -62,6 +64,7 @@ extension ObjectRemote {
     public var width: Int { 8 }
     public func announce(_ contents: [ContentID]) {}
     public func size(of content: ContentID) async throws -> Int64? { nil }
+    public func bytes(of content: ContentID, _ range: Range<Int64>) async throws -> [UInt8]? { nil }
     public var verifiesUploads: Bool { false }
     public var localStore: ContentStore? { nil }
 }

@@ -29,6 +29,13 @@ public struct RateLimitedRemote: ObjectRemote {
         try await base.size(of: content)
     }
 
+    public func bytes(of content: ContentID, _ range: Range<Int64>) async throws -> [UInt8]? {
+        let bytes = try await RateLimit.$current.withValue(limit) { try await base.bytes(of: content, range) }
+        limit.pass(Int64(bytes?.count ?? 0))
+        try await limit.settle()
+        return bytes
+    }
+
     public func upload(
         _ content: ContentID, from file: FilePath, progress: @escaping @Sendable (Int64) -> Void
     ) async throws {

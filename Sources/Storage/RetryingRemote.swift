@@ -32,6 +32,10 @@ public struct RetryingRemote: ObjectRemote {
         try await retry.run { _ in try await base.size(of: content) }
     }
 
+    public func bytes(of content: ContentID, _ range: Range<Int64>) async throws -> [UInt8]? {
+        try await retry.run { _ in try await base.bytes(of: content, range) }
+    }
+
     public func upload(
         _ content: ContentID, from file: FilePath, progress: @escaping @Sendable (Int64) -> Void
     ) async throws {

@@ -27,6 +27,10 @@ public struct SplitRemote: ObjectRemote {
 
     public func size(of content: ContentID) async throws -> Int64? { try await downloads.size(of: content) }
 
+    public func bytes(of content: ContentID, _ range: Range<Int64>) async throws -> [UInt8]? {
+        try await downloads.bytes(of: content, range)
+    }
+
     public func upload(
         _ content: ContentID, from file: FilePath, progress: @escaping @Sendable (Int64) -> Void
     ) async throws {

@@ -12,17 +12,6 @@ struct DataCareTests {
         done
         """
 
-    private func pushed() async throws -> Project {
-        let project = try await Project.withRemote()
-        try await project.sh(
-            """
-            git checkout -q -b main
-            mkdir data && printf 'one' > data/a.bin && printf 'two' > data/b.bin
-            git ml add data && git add . && git commit -qm data && git push -q -u origin main
-            """)
-        return project
-    }
-
     @Test(arguments: ["git ml add data", "git add data"])
     func `an addition that is killed at any moment leaves no partial name, and the next one is right`(add: String)
         async throws
@@ -50,7 +39,7 @@ struct DataCareTests {
     }
 
     @Test func `what git was given pointers of before a kill is put in place by the next command`() async throws {
-        let project = try await pushed()
+        let project = try await Project.withData()
         let text = "content of a killed filter"
         let oid = Digest.of(text).hex
         try await project.sh(
@@ -65,7 +54,7 @@ struct DataCareTests {
     }
 
     @Test func `hooks that run while git still holds the filter find the content`() async throws {
-        let project = try await pushed()
+        let project = try await Project.withData()
         try await project.sh(
             """
             printf '#!/bin/sh\\ngit push -q origin HEAD || exit 1\\ntouch pushed\\n' > .git/hooks/post-commit
@@ -76,12 +65,24 @@ struct DataCareTests {
         #expect(sent.trimmingTrailingSpace == "102")
     }
 
-    @Test(arguments: ["hardlink", "symlink"])
-    func `linked files are read-only names of the store's, and what was edited in place is never sent`(link: String)
+    @Test func `a symbolic link is refused where a file should be one of git's`() async throws {
+        let project = try await Project.withData()
+        try project.write("work/ml.yaml", "version: 1\ndata: {link: symlink}\n")
+        let seen = try await project.ml("checkout")
+        #expect(
+            seen.errors == """
+                error: ml.yaml:2: “link” cannot be symlink: for git a symbolic link is another kind of file than what it tracks
+                hint: `hardlink` takes no more room than a link, on one file system
+
+                """, "\(seen)")
+        #expect(seen.status == 1)
+    }
+
+    @Test func `linked files are read-only names of the store's, and what was edited in place is never sent`()
         async throws
     {
-        let project = try await pushed()
-        try project.write("work/ml.yaml", "version: 1\ndata: {link: \(link)}\n")
+        let project = try await Project.withData()
+        try project.write("work/ml.yaml", "version: 1\ndata: {link: hardlink}\n")
         try await project.sh(
             """
             printf hard > data/h.bin; printf run > data/run.sh; chmod +x data/run.sh; git ml add data ml.yaml
@@ -98,7 +99,7 @@ struct DataCareTests {
         let old = try await project.sh("find .git/lfs -name '\(Digest.of("hard").hex)' | wc -l; git ml fsck")
         #expect(old == "0\nAll pointers and content are right.\n")
         try await project.sh("git reset -q --hard HEAD~2 && git commit -q --allow-empty -m x && git push -q")
-        try project.write("work/ml.yaml", "version: 1\ndata: {link: \(link)}\n")
+        try project.write("work/ml.yaml", "version: 1\ndata: {link: hardlink}\n")
         let placed = try await project.sh("rm -rf data && git ml checkout data && stat -c %a-%h data/a.bin")
         #expect(placed == "checked out 2 data file(s)\n444-2\n")
     }
@@ -137,7 +138,7 @@ struct DataCareTests {
     }
 
     @Test func `a shared store is the group's, whatever the umask`() async throws {
-        let project = try await pushed()
+        let project = try await Project.withData()
         try await project.sh(
             """
             git config core.sharedRepository group
@@ -151,7 +152,7 @@ struct DataCareTests {
     }
 
     @Test func `a store that cannot be written to is read, and an addition says why it fails`() async throws {
-        let project = try await pushed()
+        let project = try await Project.withData()
         try project.write(
             "ro.sh",
             """
@@ -167,7 +168,7 @@ struct DataCareTests {
     }
 
     @Test func `a file that changes while it is read, and one that cannot be read, record nothing`() async throws {
-        let project = try await pushed()
+        let project = try await Project.withData()
         let changing = try await project.sh(
             """
             head -c 60000000 /dev/zero > data/log; (while :; do echo x >> data/log; done) & p=$!
@@ -188,7 +189,7 @@ struct DataCareTests {
     }
 
     @Test func `a sparse file is what it reads as, and a pointer whose size lies is told of`() async throws {
-        let project = try await pushed()
+        let project = try await Project.withData()
         try await project.sh(
             "truncate -s 30M data/sparse && git ml add data/sparse && git commit -qm s && git lfs fsck")
         let zeros = try await project.sh("head -c 31457280 /dev/zero | sha256sum | cut -c1-64")
@@ -207,7 +208,7 @@ struct DataCareTests {
     }
 
     @Test func `submodules, bare repositories and linked work trees have their data`() async throws {
-        let project = try await pushed()
+        let project = try await Project.withData()
         try await project.sh(
             """
             git init -q super && cd super && git submodule --quiet add ../remote.git sub && cd sub
@@ -231,7 +232,7 @@ struct DataCareTests {
     }
 
     @Test func `a fresh clone has its datasets, and a dataset is added as one without an option`() async throws {
-        let project = try await pushed()
+        let project = try await Project.withData()
         try await project.sh(
             """
             mkdir -p data/images && for i in 1 2 3; do echo $i > data/images/$i; done
@@ -256,7 +257,7 @@ struct DataCareTests {
     }
 
     @Test func `commands say what they did as JSON`() async throws {
-        let project = try await pushed()
+        let project = try await Project.withData()
         try await project.sh("GIT_LFS_SKIP_SMUDGE=1 git clone -q remote.git clone && rm -rf clone/.git/lfs", in: "")
         let oid = Digest.of("one").description
         let line = #"{"path":"data/a.bin","kind":"file","oid":"\#(oid)","size":3,"present":true}"# + "\n"

@@ -3,10 +3,9 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Data as files, as a person uses it, beside the stock git-lfs.
-struct DataTests {
+extension Project {
     /// `work` with a remote and two data files that have been committed and pushed.
-    private func pushed() async throws -> Project {
+    static func withData() async throws -> Project {
         let project = try await Project.withRemote()
         try await project.sh(
             """
@@ -16,7 +15,10 @@ struct DataTests {
             """)
         return project
     }
+}
 
+/// Data as files, as a person uses it, beside the stock git-lfs.
+struct DataTests {
     private func clone(_ project: Project) async throws {
         try await project.sh("GIT_LFS_SKIP_SMUDGE=1 git clone -q remote.git clone && cd clone && git ml init", in: "")
     }
@@ -62,7 +64,7 @@ struct DataTests {
     }
 
     @Test func `status tells of changes, and of pointers that wait for content`() async throws {
-        let project = try await pushed()
+        let project = try await Project.withData()
         let clean = try await project.ml("status")
         #expect(clean == Seen(status: 0, output: "All data is here and unchanged.\n", errors: ""))
         try await project.sh("echo more >> data/a.bin && printf new > data/c.bin && rm data/b.bin")
@@ -85,7 +87,7 @@ struct DataTests {
     }
 
     @Test func `pull brings what patterns ask for, checkout what is here`() async throws {
-        let project = try await pushed()
+        let project = try await Project.withData()
         try await clone(project)
         try await project.sh(
             "rm -r .git/lfs/objects data && GIT_LFS_SKIP_SMUDGE=1 git checkout -q -- data", in: "clone")
@@ -103,7 +105,7 @@ struct DataTests {
 
     @Test func `a checkout brings files side by side, and one that is lost stays a pointer with one line`() async throws
     {
-        let project = try await pushed()
+        let project = try await Project.withData()
         try await clone(project)
         let oid = Digest.of("two").hex
         try await project.sh(
@@ -116,7 +118,7 @@ struct DataTests {
     }
 
     @Test func `ls shows oid, size and presence of the index and of a revision`() async throws {
-        let project = try await pushed()
+        let project = try await Project.withData()
         try await project.sh("git rm -q --cached data/b.bin")
         let index = try await project.ml("ls", "--json")
         let oid = Digest.of("one").description
@@ -128,7 +130,7 @@ struct DataTests {
     }
 
     @Test func `fsck puts damaged content aside and brings it again`() async throws {
-        let project = try await pushed()
+        let project = try await Project.withData()
         let oid = Digest.of("one").hex
         try await project.sh("chmod u+w .git/lfs/objects/*/*/\(oid); printf 0ne > $(find .git/lfs -name \(oid))")
         let found = try await project.ml("fsck", "--dry-run")
@@ -140,7 +142,7 @@ struct DataTests {
     }
 
     @Test func `prune deletes only what is old, unnamed and at the remote`() async throws {
-        let project = try await pushed()
+        let project = try await Project.withData()
         try await project.sh(
             "printf local > data/l.bin && git ml add data/l.bin && git rm -q --cached data/l.bin data/b.bin")
         try await project.sh(

@@ -45,16 +45,7 @@ struct GiftlessTests {
         let (project, server) = try await bench()
         try await project.sh(
             """
-            git init -q stock
-            cd stock
-            git lfs install --local
-            git remote add origin ../remote.git
-            git config -f .lfsconfig lfs.url \(server.url)
-            git lfs track '*.bin'
-            head -c 200000 /dev/urandom > a.bin
-            git add -A
-            git commit -q -m one
-            git push -q -u origin main
+            \(LFSBench.theirs(at: "../remote.git", settings: "git config -f .lfsconfig lfs.url \(server.url)"))
             cd ..
             git ml clone remote.git work
             cmp work/a.bin stock/a.bin

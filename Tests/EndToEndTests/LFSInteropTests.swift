@@ -49,6 +49,22 @@ struct LFSBench {
         """
     }
 
+    /// The same for a clone `stock` of the stock client; `settings` are lines before the first file.
+    static func theirs(at url: String, settings: String = "true") -> String {
+        """
+        git init -q stock
+        cd stock
+        git lfs install --local
+        git remote add origin \(url)
+        \(settings)
+        git lfs track '*.bin'
+        head -c 200000 /dev/urandom > a.bin
+        git add -A
+        git commit -q -m one
+        git push -q -u origin main
+        """
+    }
+
     /// The settings of `git lfs install`, for one call of git.
     static let stock =
         "-c filter.lfs.process='git-lfs filter-process' -c filter.lfs.required=true -c filter.lfs.clean='git-lfs clean -- %f'"
@@ -99,15 +115,7 @@ struct LFSBench {
         let project = bench.project
         try await project.sh(
             """
-            git init -q stock
-            cd stock
-            git lfs install --local
-            git remote add origin \(bench.url)
-            git lfs track '*.bin'
-            head -c 200000 /dev/urandom > a.bin
-            git add -A
-            git commit -q -m one
-            git push -q -u origin main
+            \(LFSBench.theirs(at: bench.url))
             cd ..
             git ml clone \(bench.url) work
             cmp work/a.bin stock/a.bin

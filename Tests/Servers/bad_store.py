@@ -2,7 +2,7 @@
 
 status-503: always; status-503-2: twice, then well. busy: 429 with Retry-After once. cut-N: breaks off N bytes after where it
 began. cut-once, chunked-cut. short, long: another length. wrong, wrong-once: other bytes. login: a web page with 200. gzip:
-Content-Encoding. s3-CODE-STATUS: an error of S3.
+Content-Encoding. whole: no ranges. s3-CODE-STATUS: an error of S3.
 """
 import gzip, http.server, threading, time
 
@@ -59,13 +59,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(b"%x\r\n%s\r\n" % (5000, CONTENT[:5000]))
             self.close_connection = True
             return
-        wanted = self.headers.get("Range")
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
-        body, length = CONTENT[start:], len(CONTENT) - start
+        wanted = self.headers.get("Range") if name != "whole" else None
+        first, _, last = (wanted or "bytes=0-").removeprefix("bytes=").partition("-")
+        start, end = int(first), int(last) + 1 if last else len(CONTENT)
+        body, length = CONTENT[start:end], end - start
         if name == "cut" and (rest[0] != "once" or times == 1):
             body = body[:int(rest[0]) if rest[0] != "once" else 1234]
         if wanted:
-            span = f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"
+            span = f"bytes {start}-{end - 1}/{len(CONTENT)}"
             return self.answer(206, body, length, Content_Range=span)
         self.answer(200, body, length)
 

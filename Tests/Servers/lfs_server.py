@@ -310,23 +310,23 @@ class Handler(BaseHTTPRequestHandler):
         size = self.size(oid)
         if size is None:
             return self.refuse(404, "Object does not exist")
-        start, status = 0, 200
-        span = re.match(r"bytes=(\d+)-$", self.headers.get("Range") or "")
+        start, end, status = 0, size, 200
+        span = re.match(r"bytes=(\d+)-(\d*)$", self.headers.get("Range") or "")
         if span and not take("no-range"):
             if int(span[1]) >= size or take("download-416"):
                 return self.refuse(416, "no such part")
-            start, status = int(span[1]), 206
+            start, end, status = int(span[1]), min(size, int(span[2]) + 1) if span[2] else size, 206
         cut, wrong = take("download-cut"), take("download-wrong")
         self.send_response(status)
         self.send_header("Content-Type", "application/octet-stream")
-        self.send_header("Content-Length", str(size - start))
+        self.send_header("Content-Length", str(end - start))
         if status == 206:
-            self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
         self.end_headers()
         self.status = status
         if self.command == "HEAD":
             return None
-        left = min(size - start, cut.get("at", size // 2)) if cut else size - start
+        left = min(end - start, cut.get("at", size // 2)) if cut else end - start
         with open(self.place(oid), "rb") as file:
             file.seek(start)
             while left > 0:

@@ -91,6 +91,12 @@ struct BadRemoteTests {
         #expect(!store.contains(content.digest, size: content.size))
     }
 
+    @Test(arguments: [("ok", true), ("gzip", false), ("login", false), ("short", false), ("whole", false)])
+    func `a server that cannot give a part gives none`(how: String, isGiven: Bool) async throws {
+        let part = try await HTTPRemote("\(address)/\(how)").bytes(of: content, 1000..<50_000)
+        #expect(part == (isGiven ? Array(Self.right[1000..<50_000]) : nil))
+    }
+
     @Test func `wrong bytes are thrown away, and asked for once more only`() async throws {
         await #expect(throws: StorageFailure.damaged(content.digest, place: "\(address)/wrong")) {
             try await download("wrong")

@@ -72,6 +72,21 @@ import Testing
     }
 
     @Test(arguments: RemoteKind.allCases)
+    func `a stretch of a content comes by itself`(kind: RemoteKind) async throws {
+        let server = try await RemoteServer(kind)
+        let remote = try server.remote()
+        let content = try content(700_000, seed: 11)
+        try await Transfer(remote, store: store).upload([content])
+        let all = bytes(700_000, seed: 11)
+        for range in [0..<1, 0..<700_000, 100_000..<400_123, 699_999..<700_000] as [Range<Int64>] {
+            let part = try await RetryingRemote(remote).bytes(of: content, range)
+            #expect(part == Array(all[Int(range.lowerBound)..<Int(range.upperBound)]), "\(range)")
+        }
+        let nothing = try? await remote.bytes(of: ContentID(.of("absent"), size: 700_000), 5..<10)
+        #expect(nothing == nil)
+    }
+
+    @Test(arguments: RemoteKind.allCases)
     func `which of many are there is asked in few calls`(kind: RemoteKind) async throws {
         let server = try await RemoteServer(kind, proxy: [])
         let remote = try server.remote()

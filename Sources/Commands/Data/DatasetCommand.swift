@@ -24,6 +24,14 @@ struct DatasetCommand {
         }
     }
 
+    /// The same for small shares of packs.
+    private func shares(_ bar: ProgressBar, from remote: String? = nil) -> ShareFetch {
+        { shares in
+            try await DatasetTransfer(repository, remote: data.remote(remote)) { bar.advance(by: $0, of: $1) }
+                .fetch(shares)
+        }
+    }
+
     private func withFetch<T>(_ body: (ContentFetch) async throws -> T) async throws -> T {
         let bar = ProgressBar("fetching")
         defer { bar.finish() }
@@ -87,13 +95,15 @@ struct DatasetCommand {
             let none: ContentFetch = { contents in
                 if let first = contents.first { throw NotFetched(path: dataset.path, content: first) }
             }
-            let result = try await withFetch { fetch in
-                let bar = ProgressBar("writing")
-                defer { bar.finish() }
-                return try await dataset.checkOut(force: force, fetch: asks ? fetch : none) {
-                    bar.advance(by: $0, of: $1)
-                }
+            let fetching = ProgressBar("fetching")
+            let writing = ProgressBar("writing")
+            defer {
+                fetching.finish()
+                writing.finish()
             }
+            let result = try await dataset.checkOut(
+                force: force, fetch: asks ? fetch(fetching) : none, shares: asks ? shares(fetching) : nil
+            ) { writing.advance(by: $0, of: $1) }
             results.append((dataset, result))
         }
         return results
@@ -174,7 +184,15 @@ struct DatasetCommand {
                 let dataset = Dataset(stored: repository, path: path)
                 guard allows(dataset.path), seen.insert(pointer).inserted else { continue }
                 try await dataset.prepare(pointer, fetch: fetch)
-                try await fetch(whole ? dataset.missing(pointer) : dataset.missingForCheckout(pointer))
+                if whole {
+                    try await fetch(dataset.missing(pointer))
+                    continue
+                }
+                let (contents, shares) = try dataset.missingForCheckout(pointer)
+                let rest = shares.isEmpty ? [] : try await self.shares(bar, from: remote)(shares)
+                let alone = Set(shares.map(\.content)).subtracting(rest)
+                try await fetch(contents.filter { !alone.contains($0) })
+                brought.withLock { $0 += shares.filter { alone.contains($0.content) }.flatMap(\.parts) }
             }
         }
         return brought.withLock { $0 }

@@ -54,12 +54,15 @@ struct Prune: AsyncParsableCommand {
                 safe.append((try await pruning.safe(contents, in: store, at: data), store))
             }
         }
+        let kept = files.count + packs.count - safe.reduce(0) { $0 + $1.contents.count }
+        let chunks = try pruning.chunks(olderThan: before)
+        safe.append((Set(chunks.contents), chunks.store))
         var gone: [ContentID] = []
         for (contents, store) in safe {
             for content in contents.sorted(by: { $0.digest < $1.digest })
             where dryRun || store.remove(content.digest, ifOlderThan: before) { gone.append(content) }
         }
-        show(gone, kept: files.count + packs.count - safe.reduce(0) { $0 + $1.contents.count })
+        show(gone, kept: kept)
     }
 
     private func show(_ gone: [ContentID], kept: Int) {

@@ -51,14 +51,22 @@ struct DatasetFollow: Sendable {
         for path in paths {
             do {
                 let dataset = try Dataset(repository, path: path)
-                let fetch: ContentFetch = { contents in
+                let asking: @Sendable ((DatasetTransfer) async throws -> [ContentID]) async throws -> [ContentID] = {
                     if let known = reason.withLock({ $0 }) { throw NotBrought(description: known) }
-                    do { try await bring(contents, dataset, bar) } catch {
+                    do { return try await $0(transfer(dataset, bar)) } catch {
                         if filter.allows(dataset.path) { reason.withLock { $0 = "\(error)" } }
                         throw error
                     }
                 }
-                guard let result = try await follow(dataset, from: old, to: new, fetch) else { continue }
+                let fetch: ContentFetch = { contents in
+                    if contents.isEmpty { return }
+                    _ = try await asking { transfer in
+                        try await transfer.fetch(contents)
+                        return []
+                    }
+                }
+                let shares: ShareFetch = { shares in try await asking { try await $0.fetch(shares) } }
+                guard let result = try await follow(dataset, from: old, to: new, fetch, shares) else { continue }
                 if result.waiting > 0 { waiting.append(dataset.path) }
                 kept += result.kept.map { $0.isEmpty ? dataset.path : "\(dataset.path)/\($0)" }
             } catch is NotBrought {
@@ -78,7 +86,7 @@ struct DatasetFollow: Sendable {
 
     /// One dataset; nil when there was nothing to do.
     private func follow(
-        _ dataset: Dataset, from old: ObjectID?, to new: ObjectID, _ fetch: ContentFetch
+        _ dataset: Dataset, from old: ObjectID?, to new: ObjectID, _ fetch: ContentFetch, _ shares: @escaping ShareFetch
     ) async throws -> DatasetCheckedOut? {
         let before = old.flatMap { try? repository.file(dataset.pointerPath, in: $0) }
             .flatMap { try? DatasetPointer.parse($0, path: dataset.pointerPath) }
@@ -91,18 +99,17 @@ struct DatasetFollow: Sendable {
         let pointer = try DatasetPointer.parse(bytes, path: dataset.pointerPath)
         if dataset.isAt(pointer) { return nil }
         if let before, before.kind != pointer.kind { _ = try dataset.clear(before.kind) }
-        return try await dataset.checkOut(isPartial: true, fetch: fetch)
+        return try await dataset.checkOut(isPartial: true, fetch: fetch, shares: shares)
     }
 
-    private func bring(_ contents: [ContentID], _ dataset: Dataset, _ bar: ProgressBar) async throws {
-        if contents.isEmpty { return }
+    private func transfer(_ dataset: Dataset, _ bar: ProgressBar) throws -> DatasetTransfer {
         guard !skips else { throw NotBrought(description: "GIT_LFS_SKIP_SMUDGE is set") }
         guard filter.allows(dataset.path) else {
             throw NotBrought(description: "the settings of fetching leave it out")
         }
         let project = (try? Project.inWorkTree(of: repository)) ?? Project()
         let remote = try DataRemote(repository, project: project).resolve()
-        try await DatasetTransfer(repository, remote: remote) { bar.advance(by: $0, of: $1) }.fetch(contents)
+        return DatasetTransfer(repository, remote: remote) { bar.advance(by: $0, of: $1) }
     }
 
     private func tell(kept: [String], waiting: [String], reason: String?) {

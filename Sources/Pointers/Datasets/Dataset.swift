@@ -47,6 +47,14 @@ public struct Dataset: Sendable {
     var selectionFile: FilePath { stateDirectory.appending("datasets").appending(key + ".selection") }
     var lockFile: FilePath { stateDirectory.appending("datasets").appending(key + ".lock") }
 
+    /// Contents that were brought out of packs by themselves, for a part of a dataset; can be deleted at any time.
+    var chunks: ContentStore { Self.chunks(beside: store) }
+
+    static func chunks(beside store: ContentStore) -> ContentStore {
+        let folder = store.root.removingLastComponent().appending("cache").appending("chunks")
+        return ContentStore(folder, isShared: store.isShared)
+    }
+
     /// The pointer that stands in the work tree; nil when there is none.
     public func pointer() throws -> DatasetPointer? {
         try Files.read(pointerFile).map { try DatasetPointer.parse($0, path: pointerPath) }
@@ -104,22 +112,16 @@ public struct Dataset: Sendable {
         }
     }
 
-    /// The contents that this work tree needs and that are not here, once the manifest is here: of a part only its packs.
-    public func missingForCheckout(_ pointer: DatasetPointer) throws -> [ContentID] {
+    /// The contents that this work tree needs and that are not here, once the manifest is here: of a part only its packs, and
+    /// those of them of which a small share would do.
+    public func missingForCheckout(_ pointer: DatasetPointer) throws -> (contents: [ContentID], shares: [PackShare]) {
         let selection = try selection()
-        if selection.isAll { return try missing(pointer) }
+        if selection.isAll { return (try missing(pointer), []) }
         let root = try root(pointer)
-        var needed: Set<Int> = []
+        var needs = PackNeeds(root.packs, self)
         var reader = try ManifestReader(root, name: path, store: store)
-        while let entry = try reader.next() {
-            guard selection.contains(entry.path) else { continue }
-            switch entry.content {
-            case .nothing: break
-            case .whole(let pack, _): needed.insert(pack)
-            case .parts(let slices): for slice in slices { needed.insert(slice.pack) }
-            }
-        }
-        return needed.sorted().map { root.packs[$0].content }.filter { !store.contains($0.digest, size: $0.size) }
+        while let entry = try reader.next() { if selection.contains(entry.path) { needs.add(entry.slices) } }
+        return (needs.contents, needs.shares)
     }
 
     /// All contents of a dataset whose root is here, the root with them.

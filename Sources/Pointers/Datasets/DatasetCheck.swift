@@ -14,7 +14,7 @@ public struct DatasetCheck: Sendable {
         var problems: [DataCheck.Problem] = []
         for (path, blob) in try await blobs(at: commit) {
             do {
-                guard let pointer = try pointer(blob, path) else { continue }
+                guard let pointer = try DatasetScan(repository).read(blob, path: path) else { continue }
                 let dataset = Dataset(stored: repository, path: path)
                 let missing = try dataset.missing(pointer)
                 problems += missing.map { problem(.missing, path, $0, "not in this clone") }
@@ -30,7 +30,7 @@ public struct DatasetCheck: Sendable {
     public func sizes(at commit: ObjectID?) async throws -> [Digest: Int64] {
         var sizes: [Digest: Int64] = [:]
         for (path, blob) in try await blobs(at: commit) {
-            guard let pointer = try? pointer(blob, path) else { continue }
+            guard let pointer = try? DatasetScan(repository).read(blob, path: path) else { continue }
             sizes[pointer.manifest.digest] = pointer.manifest.size
             for content in (try? Dataset(stored: repository, path: path).contents(pointer)) ?? [] {
                 sizes[content.digest] = content.size
@@ -43,12 +43,6 @@ public struct DatasetCheck: Sendable {
         _ kind: DataCheck.Problem.Kind, _ path: String, _ content: ContentID?, _ detail: String
     ) -> DataCheck.Problem {
         DataCheck.Problem(kind: kind, path: path, content: content, detail: detail)
-    }
-
-    private func pointer(_ blob: ObjectID, _ path: String) throws -> DatasetPointer? {
-        guard let header = try repository.header(blob), header.size <= DatasetPointer.maximumLength else { return nil }
-        let bytes = try repository.blob(blob)
-        return DatasetPointer.isPointer(bytes) ? try DatasetPointer.parse(bytes, path: path) : nil
     }
 
     private func blobs(at commit: ObjectID?) async throws -> [(path: String, blob: ObjectID)] {

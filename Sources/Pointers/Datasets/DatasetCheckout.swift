@@ -1,76 +1,9 @@
 internal import Base
-public import Storage
+internal import Storage
 internal import SystemPackage
 
-/// What a checkout did with a dataset; paths as people read them.
-public struct DatasetCheckedOut: Sendable {
-    public var written = 0
-    public var removed = 0
-    public var bytes: Int64 = 0
-    /// Files that the user has changed, or made where the dataset has one: left as they are.
-    public var kept: [String] = []
-    /// Files that are not as they should be, because their content is not here.
-    public var waiting = 0
-}
-
-extension Dataset {
-    /// Makes the folder what the pointer beside it says.
-    ///
-    /// Files that are there already are not written again, so that an interrupted checkout is continued; files that the user has
-    /// changed are left alone and named, unless `force`; files of an earlier state go when nobody has changed them, files that
-    /// were never in the dataset stay. Only packs that hold a wanted file are fetched. Files are copies whatever `data.link` says:
-    /// their content lies in packs, so there is no file that they could share or link to.
-    ///
-    /// With `isPartial` a failing `fetch` is no error once the manifest can be read: files whose content is not here stay as
-    /// they are, and `add` refuses the folder until a checkout has completed it.
-    public func checkOut(
-        force: Bool = false, isPartial: Bool = false, fetch: ContentFetch,
-        progress: @escaping @Sendable (_ done: Int64, _ total: Int64) -> Void = { _, _ in }
-    ) async throws -> DatasetCheckedOut {
-        guard let pointer = try pointer() else { throw FileFailure("read", pointerFile, .noSuchFileOrDirectory) }
-        try await prepare(pointer, fetch: fetch)
-        var missing: [ContentID] = []
-        for attempt in 0..<3 {
-            // What is missing is fetched without the lock, because that can take hours.
-            var leaves = false
-            if attempt > 0 {
-                do { try await fetch(missing) } catch  where isPartial { leaves = true }
-            }
-            let result: DatasetCheckedOut? = try FileLock.with(lockFile) {
-                var plan = DatasetCheckout(self, pointer, force: force)
-                try plan.decide()
-                missing = plan.missing()
-                if leaves { plan.leave(missing) }
-                return missing.isEmpty || leaves ? try plan.carryOut(progress: progress) : nil
-            }
-            if let result { return result }
-        }
-        throw DatasetFailure.missing(path, missing[0].digest)
-    }
-
-    /// Takes away what a dataset that has gone from git has left in the work tree: what nobody has changed.
-    public func clear(_ kind: DatasetPointer.Kind) throws -> DatasetCheckedOut {
-        try FileLock.with(lockFile) {
-            var plan = DatasetCheckout(self, .empty(kind), force: false)
-            return try plan.clear()
-        }
-    }
-
-    /// Whether the folder is at the state that a pointer names, as far as the last command on it knows.
-    public func isAt(_ pointer: DatasetPointer) -> Bool {
-        Files.exists(place) && DatasetCache.manifest(of: cacheFile) == ContentName(pointer.manifest.digest)
-    }
-
-    /// The contents of a dataset that are not here; of one whose root is not here, the root.
-    public func missing(_ pointer: DatasetPointer) throws -> [ContentID] {
-        let root = pointer.manifest
-        guard store.contains(root.digest, size: root.size) else { return [root] }
-        return try contents(pointer).filter { !store.contains($0.digest, size: $0.size) }
-    }
-}
-
 /// One checkout: compare, decide, then remove and write.
-private struct DatasetCheckout {
+struct DatasetCheckout {
     private enum Fate: UInt8 { case absent, keep, write, conflict, later }
 
     private let dataset: Dataset
@@ -238,29 +171,26 @@ private struct DatasetCheckout {
         }
     }
 
-    /// The packs of a file.
-    private func packs(_ row: FileTable.Row) -> [Int] {
-        row.pack >= 0 ? [Int(row.pack)] : row.pack <= -2 ? parts[Int(-2 - row.pack)].map(\.pack) : []
+    /// The stretches of packs that a file lies in.
+    private func slices(_ row: FileTable.Row) -> [Slice] {
+        if row.pack <= -2 { return parts[Int(-2 - row.pack)] }
+        return row.pack < 0
+            ? [] : [Slice(name: row.name, size: row.stamp.size, pack: Int(row.pack), offset: row.offset)]
     }
 
     /// Leaves files alone whose content is not here.
-    mutating func leave(_ missing: [ContentID]) {
-        let lost = Set(missing)
-        let isLost = root.packs.map { lost.contains($0.content) }
-        for w in wanted.rows.indices where fates[w] == .write && packs(wanted.rows[w]).contains(where: { isLost[$0] }) {
+    mutating func leave() {
+        let needs = PackNeeds(root.packs, dataset)
+        for w in wanted.rows.indices where fates[w] == .write && !needs.has(slices(wanted.rows[w])) {
             fates[w] = .later
         }
     }
 
-    /// The packs that are needed and not here.
-    func missing() -> [ContentID] {
-        var needed: Set<Int> = []
-        for w in wanted.rows.indices where fates[w] == .write {
-            for pack in packs(wanted.rows[w]) { needed.insert(pack) }
-        }
-        return needed.sorted().map { root.packs[$0].content }.filter {
-            !dataset.store.contains($0.digest, size: $0.size)
-        }
+    /// What is needed and not here.
+    func needs() -> PackNeeds {
+        var needs = PackNeeds(root.packs, dataset)
+        for w in wanted.rows.indices where fates[w] == .write { needs.add(slices(wanted.rows[w])) }
+        return needs
     }
 
     // MARK: Doing

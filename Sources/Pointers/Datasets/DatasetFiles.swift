@@ -70,7 +70,7 @@ final class DatasetFiles: @unchecked Sendable {
             self.files = files
             self.worker = worker
             folders = try TreeFolders(top)
-            packFiles = PackFiles(store: files.dataset.store)
+            packFiles = PackFiles(store: files.dataset.store, chunks: files.dataset.chunks)
         }
 
         /// Puts one entry in place and returns its stamp there.
@@ -106,8 +106,8 @@ final class DatasetFiles: @unchecked Sendable {
             guard descriptor >= 0 else { throw FileFailure("write", FilePath(shown), Errno(rawValue: errno)) }
             let file = FileHandle(descriptor)
             var hasher = Digest.Hasher()
-            for slice in slices(row) {
-                try read(slice, shown)
+            for piece in pieces(row) {
+                try read(piece, shown)
                 hasher.update(buffer)
                 try put(buffer, to: file, shown)
             }
@@ -124,7 +124,7 @@ final class DatasetFiles: @unchecked Sendable {
         ) throws -> FileStamp {
             guard row.stamp.size <= 4096 else { throw DatasetFailure(.corrupt, "\(shown) is a link that is too long") }
             buffer.removeAll()
-            for slice in slices(row) { try read(slice, shown) }
+            for piece in pieces(row) { try read(piece, shown) }
             guard ContentName(Digest.of(buffer)) == row.name else { throw damaged(row, shown) }
             if let problem = DatasetPath.problem(target: buffer, of: path) {
                 throw DatasetFailure(
@@ -148,26 +148,33 @@ final class DatasetFiles: @unchecked Sendable {
             return stamp()
         }
 
-        private func slices(_ row: FileTable.Row) -> [Slice] {
-            if row.pack <= -2 { return files.parts[Int(-2 - row.pack)] }
-            if row.pack < 0 { return [] }
-            // A whole content may be larger than what one read should take when another program made the packs.
-            var slices: [Slice] = []
-            var at: Int64 = 0
-            while at < row.stamp.size {
-                let size = min(row.stamp.size - at, 4 << 20)
-                slices.append(Slice(name: .none, size: size, pack: Int(row.pack), offset: row.offset + at))
-                at += size
-            }
-            return slices
+        /// A part of one content that is read at once.
+        private struct Piece {
+            let content: Slice
+            let at: Int64
+            let size: Int
         }
 
-        private mutating func read(_ slice: Slice, _ shown: String) throws {
-            let size = Int(slice.size)
-            if buffer.count > size { buffer.removeSubrange(size...) }
-            if buffer.count < size { buffer.append(contentsOf: repeatElement(0, count: size - buffer.count)) }
+        private func pieces(_ row: FileTable.Row) -> [Piece] {
+            if row.pack <= -2 {
+                return files.parts[Int(-2 - row.pack)].map { Piece(content: $0, at: 0, size: Int($0.size)) }
+            }
+            if row.pack < 0 { return [] }
+            // A whole content may be larger than what one read should take when another program made the packs.
+            let content = Slice(name: row.name, size: row.stamp.size, pack: Int(row.pack), offset: row.offset)
+            return stride(from: 0, to: content.size, by: 4 << 20).map {
+                Piece(content: content, at: $0, size: Int(min(content.size - $0, 4 << 20)))
+            }
+        }
+
+        private mutating func read(_ piece: Piece, _ shown: String) throws {
+            if buffer.count > piece.size { buffer.removeSubrange(piece.size...) }
+            if buffer.count < piece.size {
+                buffer.append(contentsOf: repeatElement(0, count: piece.size - buffer.count))
+            }
             try buffer.withUnsafeMutableBytes {
-                try packFiles.read(files.packs[slice.pack], at: slice.offset, into: $0, for: shown)
+                try packFiles.read(
+                    piece.content, of: files.packs[piece.content.pack], at: piece.at, into: $0, for: shown)
             }
         }
 
@@ -178,8 +185,8 @@ final class DatasetFiles: @unchecked Sendable {
         }
 
         private func damaged(_ row: FileTable.Row, _ shown: String) -> DatasetFailure {
-            let pack = slices(row).first.map { files.packs[$0.pack].name.digest }
-            return .damaged(shown, place: pack.map { files.dataset.store.path(of: $0).string } ?? "the manifest")
+            let place = pieces(row).first.map { packFiles.place(of: $0.content, files.packs[$0.content.pack]).string }
+            return .damaged(shown, place: place ?? "the manifest")
         }
     }
 }

@@ -31,6 +31,16 @@ extension Pruning {
         }.sorted { $0.digest < $1.digest }
     }
 
+    /// Contents that were brought out of packs by themselves before a time: what they are part of is at the remote.
+    public func chunks(olderThan time: Timestamp) throws -> (store: ContentStore, contents: [ContentID]) {
+        let store = Dataset.chunks(beside: KeptObjects(repository).store)
+        let contents = try store.all().compactMap { digest -> ContentID? in
+            guard let status = Files.status(store.path(of: digest)), status.modified < time else { return nil }
+            return ContentID(digest, size: status.size)
+        }
+        return (store, contents)
+    }
+
     /// A manifest that is not here cannot need a pack that is, beyond what can be brought with it.
     private func contents(_ pointer: DatasetPointer, _ path: String, _ store: ContentStore) throws -> [ContentID] {
         guard Files.exists(store.path(of: pointer.manifest.digest)) else { return [pointer.manifest] }

@@ -27,16 +27,20 @@ public struct DatasetScan: Sendable {
         return try pointer(entry.id, path: path)
     }
 
-    /// The pointer that a blob is; nil for anything else.
+    /// The pointer that a blob is; nil for anything else, and for one that is broken.
     func pointer(_ blob: ObjectID, path: String) throws -> DatasetPointer? {
+        do { return try read(blob, path: path) } catch let failure as DatasetFailure {
+            // One that history has broken must not stop every push; of one that is newer than this program all could be lost.
+            if failure.kind == .corrupt { return nil }
+            throw failure
+        }
+    }
+
+    /// The pointer that a blob is; nil for what does not claim to be one.
+    func read(_ blob: ObjectID, path: String) throws -> DatasetPointer? {
         guard let header = try repository.header(blob), header.size <= DatasetPointer.maximumLength else { return nil }
         let bytes = try repository.blob(blob)
-        guard DatasetPointer.isPointer(bytes) else { return nil }
-        do { return try DatasetPointer.parse(bytes, path: path) } catch {
-            // One that history has broken must not stop every push; of one that is newer than this program all could be lost.
-            if error.kind == .corrupt { return nil }
-            throw error
-        }
+        return DatasetPointer.isPointer(bytes) ? try DatasetPointer.parse(bytes, path: path) : nil
     }
 
     /// The datasets whose pointer files git knows in the index and that stand in the work tree.

@@ -6,8 +6,8 @@ internal import SystemPackage
 /// Sends what datasets consist of, and lists it.
 public struct DatasetTransfer: Sendable {
     private let repository: Repository
-    private let remote: any ObjectRemote
-    private let progress: @Sendable (Int64, Int64) -> Void
+    let remote: any ObjectRemote
+    let progress: @Sendable (Int64, Int64) -> Void
 
     public init(
         _ repository: Repository, remote: any ObjectRemote,
@@ -19,6 +19,7 @@ public struct DatasetTransfer: Sendable {
     }
 
     private var store: ContentStore { KeptObjects(repository).store }
+    var chunks: ContentStore { Dataset.chunks(beside: store) }
 
     /// Brings contents into the store.
     public func fetch(_ contents: [ContentID]) async throws {

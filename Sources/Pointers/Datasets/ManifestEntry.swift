@@ -46,5 +46,14 @@ struct ManifestEntry: Sendable, Equatable {
     var mode: EntryMode
     var content: EntryContent
 
+    /// The stretches of packs that its content lies in.
+    var slices: [Slice] {
+        switch content {
+        case .nothing: []
+        case .whole(let pack, let offset): [Slice(name: name, size: size, pack: pack, offset: offset)]
+        case .parts(let slices): slices
+        }
+    }
+
     func isSame(as other: ManifestEntry) -> Bool { name == other.name && mode == other.mode && size == other.size }
 }

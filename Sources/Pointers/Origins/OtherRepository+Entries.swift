@@ -111,13 +111,10 @@ extension OtherRepository {
         guard list.status == 0 else {
             throw OriginFailure.unreachable(address.shown, words: list.errors.trimmingTrailingSpace)
         }
-        // mode SP kind SP id TAB path NUL
-        for record in list.output.split(separator: 0) {
-            guard let tab = record.firstIndex(of: 0x09) else { continue }
-            let words = record[..<tab].split(separator: 0x20).map { String(decoding: $0, as: UTF8.self) }
-            guard words.count == 3, let raw = UInt32(words[0], radix: 8), let id = ObjectID(words[2]) else { continue }
+        for listed in ListedEntry.parse(list.output) {
+            let raw = UInt32(listed.mode, radix: 8) ?? 0o100644
             let mode = TreeEntry.Mode(rawValue: raw) ?? (raw & 0o111 != 0 ? .executable : .file)
-            let entry = OriginEntry(path: Array(record[(tab + 1)...]), mode: mode, id: id)
+            let entry = OriginEntry(path: listed.path, mode: mode, id: listed.id)
             if let problem = OriginPath.problem(entry.path) {
                 throw OriginFailure.refused(path: selection.name(entry), reason: problem)
             }
@@ -188,11 +185,7 @@ extension OtherRepository {
     }
 
     private func dataset(_ id: ObjectID, _ path: String) throws -> DatasetPointer? {
-        guard path.hasSuffix(DatasetPointer.suffix), let header = try repository.header(id),
-            header.size <= DatasetPointer.maximumLength
-        else { return nil }
-        let bytes = try repository.blob(id)
-        return DatasetPointer.isPointer(bytes) ? try DatasetPointer.parse(bytes, path: path) : nil
+        path.hasSuffix(DatasetPointer.suffix) ? try DatasetScan(repository).read(id, path: path) : nil
     }
 
     private func pointer(_ id: ObjectID, _ path: String) throws -> Pointer? {

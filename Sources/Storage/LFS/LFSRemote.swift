@@ -118,6 +118,26 @@ public struct LFSRemote: ObjectRemote {
         }
     }
 
+    public func bytes(of content: ContentID, _ range: Range<Int64>) async throws -> [UInt8]? {
+        let part = RangeRequest(range)
+        for mayRenew in [true, false] {
+            guard let action = try await actions(content, .download)?["download"] else { return nil }
+            var refusal: Int?
+            let bytes = try await part.send {
+                let answer = try await downloader.perform(action, "GET") { request in
+                    request.headers["Range"] = part.header
+                    request.sink = part.sink
+                }
+                if answer.status == 429 || answer.status >= 500 { throw failure(answer, action, content) }
+                refusal = answer.isSuccess ? nil : answer.status
+                return answer
+            }
+            guard let refusal, [401, 403, 410].contains(refusal), mayRenew else { return bytes }
+            downloads.forget(content)
+        }
+        return nil
+    }
+
     // MARK: Steps
 
     /// Nil when the server wants nothing done.

@@ -49,4 +49,13 @@ public struct DirectoryRemote: ObjectRemote {
         }
         try Files.append(contentsOf: store.path(of: content.digest), to: file, progress: progress)
     }
+
+    public func bytes(of content: ContentID, _ range: Range<Int64>) throws -> [UInt8]? {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(range.count)
+        try Files.readPieces(of: store.path(of: content.digest), from: range.lowerBound, count: Int64(range.count)) {
+            bytes += $0
+        }
+        return bytes
+    }
 }

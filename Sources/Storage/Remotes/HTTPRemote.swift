@@ -70,4 +70,17 @@ public struct HTTPRemote: ObjectRemote {
         if [404, 410].contains(answer.status) { throw StorageFailure.missing(content.digest, remote: address) }
         guard answer.isSuccess else { throw RemoteFailure(answer, address: address) }
     }
+
+    public func bytes(of content: ContentID, _ range: Range<Int64>) async throws -> [UInt8]? {
+        let part = RangeRequest(range)
+        var request = request("GET", content)
+        request.headers["Range"] = part.header
+        request.sink = part.sink
+        return try await part.send { [request] in
+            let answer = try await RemoteFailure.send(request, address: address)
+            if [404, 410].contains(answer.status) { throw StorageFailure.missing(content.digest, remote: address) }
+            guard answer.isSuccess else { throw RemoteFailure(answer, address: address) }
+            return answer
+        }
+    }
 }

@@ -92,21 +92,32 @@ extension SFTPSession {
 
     /// Brings what `file` lacks of the file at `path`, which has `size` bytes.
     func download(_ path: String, to file: FilePath, size: Int64, progress: (Int64) -> Void) throws {
-        let handle = try handle(open(path, flags: Self.reading))
         let target: FileDescriptor
-        var offset: Int64
+        let start: Int64
         do {
             target = try FileDescriptor.open(
                 file, .writeOnly, options: [.create, .closeOnExec],
                 permissions: [.ownerReadWrite, .groupReadWrite, .otherReadWrite])
-            offset = try target.seek(offset: 0, from: .end)
+            start = try target.seek(offset: 0, from: .end)
         } catch let errno as Errno { throw FileFailure("write", file, errno) }
         defer { try? target.close() }
+        try read(path, min(start, size)..<size) { bytes, offset in
+            do { try target.writeAll(toAbsoluteOffset: offset, bytes) } catch let errno as Errno {
+                throw FileFailure("write", file, errno)
+            }
+            progress(Int64(bytes.count))
+        }
+    }
+
+    /// Gives a stretch of the file at `path` to `put`, in pieces from its start to its end, each with its place in the file.
+    func read(_ path: String, _ range: Range<Int64>, _ put: (_ bytes: [UInt8], _ offset: Int64) throws -> Void) throws {
+        let handle = try handle(open(path, flags: Self.reading))
         var waiting: [(id: UInt32, offset: Int64, count: Int)] = []
+        var offset = range.lowerBound
         var next = offset
-        while offset < size {
-            while next < size, waiting.count < Self.window {
-                let count = Int(min(Int64(Self.piece), size - next))
+        while offset < range.upperBound {
+            while next < range.upperBound, waiting.count < Self.window {
+                let count = Int(min(Int64(Self.piece), range.upperBound - next))
                 let id = request(SFTPKind.read) {
                     $0.put(handle)
                     $0.put(UInt64(next))
@@ -124,15 +135,12 @@ extension SFTPSession {
                 _ = close(handle)
                 guard answer.kind == SFTPKind.status, let refusal = refusal(answer.body), refusal.code != 1 else {
                     // The end, before it should come.
-                    throw Refusal(code: 1, message: "the file there ends after \(offset) of \(size) bytes")
+                    throw Refusal(code: 1, message: "the file there ends after \(offset) of \(range.upperBound) bytes")
                 }
                 throw refusal
             }
-            do { try target.writeAll(toAbsoluteOffset: offset, bytes) } catch let errno as Errno {
-                throw FileFailure("write", file, errno)
-            }
+            try put(Array(bytes), offset)
             offset += Int64(bytes.count)
-            progress(Int64(bytes.count))
             if bytes.count < item.count {
                 // Fewer than asked for: what was asked for after them does not fit any more.
                 for other in waiting { _ = try self.answer(other.id) }

@@ -103,6 +103,16 @@ public struct SSHRemote: ObjectRemote {
         }
     }
 
+    public func bytes(of content: ContentID, _ range: Range<Int64>) async throws -> [UInt8]? {
+        let path = path(content)
+        return try await run { session in
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(range.count)
+            try session.read(path, range) { piece, _ in bytes += piece }
+            return bytes
+        }
+    }
+
     // MARK: Plumbing
 
     private func path(_ content: ContentID) -> String {

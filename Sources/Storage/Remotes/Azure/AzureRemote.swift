@@ -118,4 +118,16 @@ public struct AzureRemote: ObjectRemote {
         let answer = try await send(call)
         guard answer.isSuccess else { throw failure(answer, content: content) }
     }
+
+    public func bytes(of content: ContentID, _ range: Range<Int64>) async throws -> [UInt8]? {
+        let request = RangeRequest(range)
+        var call = Call("GET", key(content))
+        call.headers["x-ms-range"] = request.header
+        call.sink = request.sink
+        return try await request.send { [call] in
+            let answer = try await send(call)
+            guard answer.isSuccess else { throw failure(answer, content: content) }
+            return answer
+        }
+    }
 }

@@ -59,6 +59,20 @@ public struct S3Remote: ObjectRemote {
     }
 }
 
+extension S3Remote {
+    public func bytes(of content: ContentID, _ range: Range<Int64>) async throws -> [UInt8]? {
+        let request = RangeRequest(range)
+        var call = S3Client.Call("GET", key(content))
+        call.headers["Range"] = request.header
+        call.sink = request.sink
+        return try await request.send { [call] in
+            let answer = try await client.send(call)
+            guard answer.isSuccess else { throw client.failure(answer, content: content) }
+            return answer
+        }
+    }
+}
+
 extension S3Client {
     /// The headers by which the store checks what it received.
     ///
