@@ -51,9 +51,9 @@ $(BASE)/index.json:
 	@umoci raw add-layer --image $(BASE).new:python $(BASE).tar && rm -f $(BASE).tar && mv $(BASE).new $(BASE)
 
 $(PEERS)/done:
-	@echo "Installing into $(PEERS): dvc mlflow oxen"
+	@echo "Installing into $(PEERS): dvc mlflow gto oxen"
 	@python3 -m venv $(PEERS)
-	@$(PEERS)/bin/python3 -m pip install --quiet --disable-pip-version-check dvc==3.58.0 'pathspec<0.13' mlflow==3.17.2 oxenai==0.65.1
+	@$(PEERS)/bin/python3 -m pip install --quiet --disable-pip-version-check dvc==3.58.0 'pathspec<0.13' mlflow==3.17.2 gto==1.10.1 oxenai==0.65.1
 	@touch $@
 
 build: deps ## build the release binary: static, stripped
