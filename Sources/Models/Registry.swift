@@ -28,6 +28,7 @@ public struct Registry: Sendable {
         } catch {
             artifactsProblem = "\(error)"
         }
+        problems = reader.problems
         var times: [ObjectID: Timestamp?] = [:]
         func time(_ commit: ObjectID) -> Timestamp? {
             if let known = times[commit] { return known }

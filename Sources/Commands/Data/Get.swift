@@ -1,12 +1,13 @@
 internal import ArgumentParser
 internal import Base
 internal import GitKit
+internal import Models
 internal import Pointers
 internal import SystemPackage
 
 struct Get: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Bring a file or folder out of another repository, without a clone of it",
+        abstract: "Bring a file, a folder or a model out of a repository, without a clone of it",
         discussion: """
             Works anywhere, in a repository or not. Of the other repository only this commit's list of files and the wanted
             files are fetched; tracked files come with their content, from wherever that repository keeps its data, and are
@@ -16,15 +17,21 @@ struct Get: AsyncParsableCommand {
               $ git ml get git@example.com:acme/data.git images/2026 --rev v1.2 --to /data/images
               $ git ml get ../other .                                     all of it
 
+            A model goes by a version or stage, in this repository or another: its bytes alone are fetched.
+
+              $ git ml get 'churn#prod' --to /srv/models/
+              $ git ml get https://github.com/acme/churn churn@v1.2.0
+
             Exit statuses: 1 when something else is there already, 3 when there is no such file, revision or content, 4 when the
             repository or its data cannot be reached, 5 when content does not match its digest.
             """)
 
-    @Argument(help: "The other repository: any address that git takes.")
+    @Argument(
+        help: "The other repository: any address that git takes. Or a model of this one: NAME@VERSION, NAME#STAGE.")
     var url: String
 
-    @Argument(help: "A file or folder in it; . for all.")
-    var path: String
+    @Argument(help: "A file or folder in it, . for all; or a model: NAME@VERSION, NAME#STAGE, models:/NAME/N.")
+    var path: String?
 
     @OptionGroup var revision: RevisionOption
 
@@ -36,10 +43,24 @@ struct Get: AsyncParsableCommand {
 
     @OptionGroup var json: JSONOption
 
+    func validate() throws {
+        guard path == nil else { return }
+        guard !OriginAddress.names(url), (try? ModelAddress(url)) != nil else {
+            throw ValidationError("name a file or folder of \(url), or a model of this repository such as NAME#STAGE")
+        }
+        guard revision.rev == nil else {
+            throw ValidationError("a model's version or stage names its commit, not --rev")
+        }
+    }
+
     func run() async throws {
         let here = Files.currentDirectory() ?? "/"
-        let address = try OriginAddress(url, from: here)
-        let other = try await OtherRepository.open(address, revision: revision.rev)
+        let model = try await model(from: here)
+        let address = try model?.other.address ?? OriginAddress(url, from: here)
+        let path = model?.path ?? path ?? "."
+        var other = model?.other
+        if other == nil { other = try await OtherRepository.open(address, revision: revision.rev) }
+        guard let other else { return }
         let selection = try await other.select(path)
         for path in selection.submodules {
             Terminal.error("git-ml: \(Terminal.safe(path)) is a submodule and is left out")
@@ -57,22 +78,39 @@ struct Get: AsyncParsableCommand {
         cache.remove()
         bar.finish()
         let shown = OriginTarget.shown(target, from: here)
+        let origin = (model.map { "\($0.resolved.name) \($0.resolved.label) at " } ?? "") + other.commit.short
         if json.isOn {
             print(
                 JSON.object([
                     .init("path", .string(target.string)), .init("url", .string(address.shown)),
                     .init("source", .string(selection.path)), .init("commit", .string(other.commit.hex)),
+                    .init("model", .optional(model.map { "\($0.resolved.name)" })),
+                    .init("version", .optional(model?.resolved.version.map { "\($0.version)" })),
+                    .init("stage", .optional(model?.resolved.stage)),
                     .init("files", .int(Int64(outcome.files))), .init("size", .int(outcome.size)),
                     .init("unchanged", .bool(outcome.isUnchanged)),
                 ]))
         } else if outcome.isUnchanged {
-            print("\(Terminal.safe(shown)) is there already, the same as in \(other.commit.short)")
+            print("\(Terminal.safe(shown)) is there already, the same as in \(origin)")
         } else {
             let files = selection.isFolder || selection.dataset != nil ? "\(outcome.files) file(s), " : ""
             print(
-                "brought \(Terminal.safe(shown)): \(files)\(ByteCount.format(outcome.size)), from \(other.commit.short)"
+                "brought \(Terminal.safe(shown)): \(files)\(ByteCount.format(outcome.size)), from \(origin)"
             )
         }
+    }
+
+    /// The model that was asked for; nil when it is a file or folder.
+    private func model(from here: FilePath) async throws -> OriginModel? {
+        guard let path else {
+            let models = try ModelProject.current()
+            let resolved = try ModelAddress(url).resolve(in: models.registry, declared: models.project.models.keys)
+            let origin = try OriginAddress(models.repository.gitDirectory.string, from: here)
+            return try await OriginModel.find(resolved, at: origin, path: models.path(of: resolved.name))
+        }
+        guard let address = try? ModelAddress(path), !address.isBare, revision.rev == nil else { return nil }
+        // A file may be called so too.
+        return try await OriginModel.find(address, at: OriginAddress(url, from: here))
     }
 
     /// Where downloads wait that were interrupted: in the repository, else in the user's cache.

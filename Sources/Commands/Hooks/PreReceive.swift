@@ -20,9 +20,10 @@ extension Hook {
             let updates = Hook.updates()
             let repository = try Repository.current()
             var isRefused = false
-            func refuse(_ ref: String, _ failure: any Failure) {
+            func refuse(_ what: String?, _ failure: any Failure) {
                 isRefused = true
-                Terminal.error("git-ml: refused \(Terminal.safe(ref)): \(Terminal.safe("\(failure)"))")
+                let subject = what.map { " \(Terminal.safe($0))" } ?? ""
+                Terminal.error("git-ml: refused\(subject): \(Terminal.safe("\(failure)"))")
                 for hint in failure.hints { Terminal.error("git-ml: \(Terminal.safe(hint))") }
             }
             let notesGuard = NotesGuard(repository)
@@ -30,7 +31,7 @@ extension Hook {
                 do {
                     try notesGuard.check(update.ref, from: update.old, to: update.new)
                 } catch let failure as any Failure {
-                    refuse(update.ref, failure)
+                    refuse(nil, failure)
                 }
             }
             let server = ServerPush(repository, updates)
@@ -50,7 +51,7 @@ extension Hook {
                 do {
                     try await server.checkData(policy) { Terminal.error("git-ml: \(Terminal.safe($0))") }
                 } catch let failure as any Failure {
-                    refuse("the push", failure)
+                    refuse(nil, failure)
                 }
             }
             if isRefused { throw ExitCode(1) }

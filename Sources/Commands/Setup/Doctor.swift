@@ -82,9 +82,7 @@ struct Doctor: AsyncParsableCommand {
                     "install \(program), or put it on the PATH of the runner")
             }
         }
-        for problem in Registry(try repository.tags(), allowLight: project.allowsLightTags).problems {
-            report(false, "tag \(problem.tag): \(problem.reason)", "see “Models and stages” in the manual")
-        }
+        try TagCheck(repository, project).report(report)
         if findings > 0 { throw ExitCode(1) }
     }
 

@@ -52,6 +52,8 @@ struct Init: AsyncParsableCommand {
             try await repository.git("config", "--local", key, value)
             changes.append("set \(key) = \(value)")
         }
+        // What pre-receive does now, an `update` of ours did before.
+        changes += try await HookInstaller(repository).remove(["update"]).map { "removed the hook \($0)" }
         changes += try await HookInstaller(repository).install(HookInstaller.guardHooks).map {
             "installed the hook \($0)"
         }

@@ -9,6 +9,8 @@ public struct TagEvent: Hashable, Sendable {
     /// What the tag's ref points at.
     public let id: ObjectID
     public let commit: ObjectID
+    /// The name inside the tag object, which is the same unless somebody copied or renamed the ref; nil for a light tag.
+    public let inner: String?
     public let by: String?
     public let email: String?
     public let time: Timestamp

@@ -65,7 +65,8 @@ extension TagReader.Found {
 
     var event: TagEvent {
         TagEvent(
-            tag: tag, name: name, id: summary.id, commit: summary.target, by: summary.by, email: summary.email,
+            tag: tag, name: name, id: summary.id, commit: summary.target, inner: summary.name, by: summary.by,
+            email: summary.email,
             time: summary.time)
     }
 }
