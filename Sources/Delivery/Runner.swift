@@ -52,9 +52,8 @@ public struct Runner: Sendable {
     }
 
     private func deliverAll() async throws {
-        guard try repository.head() != nil else { return say("nothing is on the protected branch yet") }
-        guard let policy = try Policy.ofServer(repository) else {
-            return say("the protected branch has no \(Project.fileName)")
+        guard let policy = try Policy.protected(repository) else {
+            return say("the protected branch has no \(Project.fileName) yet")
         }
         let barred = try PolicyMemory(repository, state: places.state).refusal(of: policy.commit)
         if let barred { say("\(barred)") }
@@ -88,6 +87,8 @@ public struct Runner: Sendable {
         let before = try log.deliveries(of: assignment.commit).filter {
             $0.tag == assignment.tagID.hex && $0.stage == assignment.stage && $0.model == "\(model.name)"
         }.sorted { ($0.started, $0.id) < ($1.started, $1.id) }
+        let settled = before.last.flatMap { $0.ended == nil ? nil : $0 }
+        if let settled, !settled.waits { return }
         // A tag that stands elsewhere than when it was delivered was moved by force.
         let hasMoved = try log.all().contains {
             $0.status == "succeeded" && $0.counter != nil && $0.model == "\(model.name)"
@@ -97,9 +98,8 @@ public struct Runner: Sendable {
             repository: repository, places: places, rules: policy, barred: barred, tags: tags, model: model,
             stage: assignment.stage, assignment: assignment, log: log, unfinished: before.last { $0.ended == nil },
             hasMoved: hasMoved, say: say)
-        if let last = before.last, last.ended != nil {
-            guard last.waits, try await delivery.refusal().refusal == nil else { return }
-        }
+        // What waited, and still would, is not told of again.
+        if settled != nil, try await delivery.refusal().refusal != nil { return }
         await delivery.deliver()
     }
 

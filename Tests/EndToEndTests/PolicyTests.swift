@@ -92,6 +92,33 @@ struct PolicyTests {
         #expect(owned == "")
     }
 
+    // Case D-19.
+    @Test func `packaging runs none of the repository's code, and does not open the model`() async throws {
+        let project = try await project(stage: "{\(deploy)}")
+        try await project.sh(
+            """
+            python3 - <<'END'
+            import pickle
+            class Bad:
+                def __reduce__(self): return __import__("os").system, ("touch " + __import__("os").getcwd() + "/../ran",)
+            pickle.dump(Bad(), open("models/m.bin", "wb"))
+            END
+            for f in conftest.py setup.py sitecustomize.py pip.py sysconfig.py; do
+              echo 'open("'"$PWD"'/../ran", "w")' > $f; done
+            printf 'all:\n\ttouch %s/../ran\n' "$PWD" > Makefile
+            printf '*.py filter=bad\n' > .gitattributes
+            git config --file ../remote.git/config filter.bad.smudge 'touch ran'
+            sed -i 's|models/m.bin}|models/m.bin, package: {files: [conftest.py, setup.py, Makefile]}}|' ml.yaml
+            git add -A; git commit -qm code; git tag -a -m x 'm#prod#1'
+            git push -q --no-verify origin main 'm#prod#1'
+            """)
+        let seen = try await pass(project)
+        let record = try await deliveries(project).first
+        #expect(record?["status"]?.string == "succeeded", "\(seen)")
+        let ran = try await project.sh("find . -name ran", in: "")
+        #expect(ran == "")
+    }
+
     @Test func `a policy that was rolled back is refused until somebody accepts it, and its tags wait`() async throws {
         let project = try await project(stage: "{approvals: 1, \(deploy)}")
         try await project.sh("git tag -a -m x 'm#prod#1'; git push -q --no-verify origin 'm#prod#1'")
@@ -149,7 +176,7 @@ struct PolicyTests {
         let light = try await push(project, "m@v1.0.0")
         #expect(light.errors.contains("it is a light tag"), "\(light)")
         let almost = try await push(project, "m@v1")
-        #expect(almost.status != 0 && almost.errors.contains("grammar"), "\(almost)")
+        #expect(almost.status != 0 && almost.errors.contains("“v1” is no version"), "\(almost)")
         let gate = try await push(project, "m#prod#2")
         #expect(gate.status != 0)
         #expect(gate.errors.contains("metrics.auc >= 0.95"), "\(gate)")

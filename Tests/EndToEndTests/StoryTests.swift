@@ -162,8 +162,11 @@ struct StoryTests {
             """
             printf 'seed: 7\\nforest: {n_estimators: 1, max_depth: 1}\\n' > params.yaml
             python3 train.py && git commit -qam 'a stump' && git tag -a 'tumor#staging#3' -m worse
-            git push -q origin main 'tumor#staging#3'
+            git push -q origin main
             """)
+        let early = try await project.sandbox.run("git", ["push", "origin", "tumor#staging#3"], in: "work")
+        #expect(early.status != 0 && early.errors.contains("the gate metrics.auc >= 0.95 says no"), "\(early.errors)")
+        try await project.sh("git push -q --no-verify origin 'tumor#staging#3'")
         let followed = try await project.ml("deliveries", "--follow")
         #expect(followed.status == 1)
         let record = try await latest(project)

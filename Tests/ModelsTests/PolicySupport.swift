@@ -91,7 +91,8 @@ struct PolicyRepository {
         let commit = try repository.resolve("HEAD")
         var lines = [
             ("git-ml-stage", "1"), ("repo", "here"), ("model", "m"), ("stage", "prod"), ("counter", "\(counter)"),
-            ("commit", commit.hex), ("model-digest", try repository.modelDigest("models/m.bin", at: commit) ?? ""),
+            ("commit", commit.hex),
+            ("model-digest", try repository.modelDigest("models/m.bin", at: commit)?.description ?? ""),
         ]
         if let previous { lines.append(("previous", previous)) }
         for (key, value) in changes {

@@ -62,6 +62,26 @@ struct PolicyTests {
         #expect(verdict.refusals.map(\.code) == ["shallow"])
     }
 
+    @Test func `in a clone the remote's default branch is the protected one, whatever is checked out`() async throws {
+        let it = try await PolicyRepository(stage: "{approvals: 1}")
+        try await it.sh(
+            """
+            git clone -q . ../clone; cd ../clone; git checkout -q -b mine
+            sed -i 's/approvals: 1/approvals: 0/' ml.yaml; git commit -qam mine
+            git clone -q --bare . ../bare.git; git init -q ../fresh; git -C ../fresh remote add origin ../bare.git
+            git -C ../fresh fetch -q
+            """)
+        func policy(_ folder: String) throws -> Policy? {
+            try Policy.protected(Repository(it.sandbox.path.appending(folder)))
+        }
+        #expect(try policy("clone")?.project.stages["prod"]?.approvals == 1)
+        #expect(try policy("clone")?.branch == "origin/HEAD")
+        #expect(try policy("bare.git")?.project.stages["prod"]?.approvals == 0)
+        #expect(try policy("bare.git")?.branch == "mine")
+        let failure = #expect(throws: UnknownDefaultBranch.self) { try policy("fresh") }
+        #expect(failure?.hints == ["ask for it with `git remote set-head origin --auto`"])
+    }
+
     @Test func `a model or stage that the protected branch does not name, and a commit without the model`() async throws
     {
         let it = try await PolicyRepository(stage: "{require_reachable: false}")
@@ -169,12 +189,19 @@ struct StageStatementTests {
         try await it.sh("git update-ref 'refs/tags/m#prod#2' \(second)")
         try await it.tag("m#prod#3", "-a", message: it.statement(counter: 3, previous: first))
         #expect(try await it.codes("m#prod#3") == ["statement-previous"])
-        // The chain is that of the stage; and after a removal there need be none before.
+        // A tag that takes the model out is one of the chain.
         try await it.tag("m#prod!#5", "-a")
-        try await it.tag("m#prod#6", "-a", message: it.statement(counter: 6))
+        try await it.tag("m#prod#6", "-a", message: it.statement(counter: 6, previous: it.id("m#prod!#5")))
         #expect(try await it.codes("m#prod#6") == [])
         try await it.tag("m#prod#7", "-a", message: it.statement(counter: 7))
         #expect(try await it.codes("m#prod#7") == ["statement-previous"])
+    }
+
+    @Test func `the first counted tag of a stage names an uncounted one before it`() async throws {
+        let it = try await strict()
+        try await it.tag("m#prod", "-a", message: "by hand")
+        try await it.tag("m#prod#1", "-a", message: it.statement(previous: it.id("m#prod")))
+        #expect(try await it.codes() == [])
     }
 
     @Test func `a statement is read from the signed text, and a key that stands twice is not believed`() throws {
@@ -261,13 +288,21 @@ struct PushCheckTests {
         #expect(removed.refused.isEmpty)
     }
 
-    @Test(arguments: ["m@v1", "m#prod#0", "m#prod#04", "m##", "pkg@v1.2"])
-    func `a tag that only looks like a model's passes with a word`(name: String) async throws {
+    @Test(arguments: ["m@v1", "m#prod#x", "m#pr od", "m##", "pkg@v1.2", "@scope/pkg@v1.0.0"])
+    func `a tag that only looks like a model's is told apart from what must not be`(name: String) async throws {
         let it = try await PolicyRepository(stage: "{}")
         let head = try await ObjectID(it.id("HEAD"))
         let result = try await check(it, RefUpdate("refs/tags/\(name)", from: nil, to: head))
-        #expect(result.refused.isEmpty)
-        #expect(result.notices.count == 1)
+        #expect(result.refused.isEmpty == !name.contains(" "))
+        #expect(result.almost.count == (name.contains(" ") ? 0 : 1))
+    }
+
+    @Test(arguments: ["v1.0", "release/2", "user@example.com", "caf\u{e9}@home", "a@b"])
+    func `tags of other people's making pass without a word`(name: String) async throws {
+        let it = try await PolicyRepository(stage: "{}")
+        let head = try await ObjectID(it.id("HEAD"))
+        let result = try await check(it, RefUpdate("refs/tags/\(name)", from: nil, to: head))
+        #expect(result.refused.isEmpty && result.almost.isEmpty && result.notices.isEmpty)
     }
 
     // Cases D-01, D-04, D-13.

@@ -45,7 +45,10 @@ extension Hook {
                 }
             }
             let tags = try await PushCheck(repository, policy: policy) { try Self.runs(repository) }.check(updates)
-            for notice in tags.notices + (try server.notices()) { Terminal.error("git-ml: \(Terminal.safe(notice))") }
+            let almost = tags.almost.map { "passed over \($0.ref): \($0.failure)" }
+            for notice in almost + tags.notices + (try server.notices()) {
+                Terminal.error("git-ml: \(Terminal.safe(notice))")
+            }
             for (ref, failure) in tags.refused { refuse(ref, failure) }
             if !isRefused {
                 do {
@@ -91,13 +94,14 @@ struct ServerPush {
         self.updates = updates
     }
 
-    /// The policy as the push leaves it: a new `ml.yaml` and what it allows may come together. The runner looks again, at
-    /// what has come to be.
+    /// The policy as the push leaves it.
+    ///
+    /// A new `ml.yaml` and what it allows may come together. The runner looks again, at what has come to be.
     func policy() -> (policy: Policy?, unreadable: (any Failure)?) {
         do {
-            guard let branch = try repository.headBranch() else { return (try Policy.ofServer(repository), nil) }
+            guard let branch = try repository.headBranch() else { return (try Policy.protected(repository), nil) }
             guard let update = updates.first(where: { $0.ref == branch }) else {
-                return (try Policy.ofServer(repository), nil)
+                return (try Policy.protected(repository), nil)
             }
             guard let commit = update.new else { return (nil, nil) }
             return (try Policy(at: commit, branch: Policy.shortName(branch), in: repository), nil)

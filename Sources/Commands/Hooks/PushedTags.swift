@@ -25,14 +25,8 @@ struct PushedTags {
             try RunStore(repository)
         }.check(updates)
         for notice in result.notices { Terminal.error("git-ml: \(Terminal.safe(notice))") }
-        var refused = result.refused.map { ($0.ref, "\($0.failure)", $0.failure.hints) }
-        for update in updates where update.isLikeModelTag && update.new != nil {
-            guard let tag = update.tag, ModelTag(tag) == nil, tag.contains("#") || tag.contains("@v"),
-                !refused.contains(where: { $0.0 == update.ref })
-            else { continue }
-            let failure = OutOfGrammar(tag: tag)
-            refused.append((update.ref, "\(failure)", failure.hints))
-        }
+        var refused = (result.refused + result.almost.map { ($0.ref, $0.failure as any Failure) })
+            .map { ($0.ref, "\($0.failure)", $0.failure.hints) }
         if let policy {
             for tag in result.accepted {
                 for gate in try await failedGates(of: tag, policy, but: updates) {

@@ -1,4 +1,4 @@
-internal import Base
+public import Base
 public import GitKit
 
 /// Who may stage and what must hold: `ml.yaml` and the signers of the protected branch at its newest commit.
@@ -20,11 +20,21 @@ public struct Policy: Sendable {
         self.project = project
     }
 
-    /// The policy of a bare repository: the newest commit of the branch that `HEAD` names; nil when that has no commit, or no
-    /// `ml.yaml`.
-    public static func ofServer(_ repository: Repository) throws -> Policy? {
-        guard let commit = try repository.head() else { return nil }
-        return try Policy(at: commit, branch: shortName(try repository.headBranch() ?? "HEAD"), in: repository)
+    /// The policy that a runner follows; nil when the protected branch has no commit, or no `ml.yaml`.
+    ///
+    /// In a bare repository the protected branch is the one that `HEAD` names, in a clone the default branch of its remote as it
+    /// was last fetched: what is checked out in a work tree decides nothing.
+    public static func protected(_ repository: Repository) throws -> Policy? {
+        let remotes = repository.workTree == nil ? [] : try repository.remotes()
+        guard let remote = remotes.contains("origin") ? "origin" : remotes.first else {
+            guard let commit = try repository.head() else { return nil }
+            return try Policy(at: commit, branch: shortName(try repository.headBranch() ?? "HEAD"), in: repository)
+        }
+        let name = "\(remote)/HEAD"
+        guard let commit = try repository.ref("refs/remotes/\(name)") else {
+            throw UnknownDefaultBranch(remote: remote)
+        }
+        return try Policy(at: commit, branch: name, in: repository)
     }
 
     /// A branch's name without `refs/heads/`.
@@ -39,6 +49,14 @@ public struct Policy: Sendable {
         }
         return signers
     }
+}
+
+/// A clone that does not know which branch of its remote is the default one.
+public struct UnknownDefaultBranch: Failure {
+    let remote: String
+    public var kind: FailureKind { .user }
+    public var description: String { "which branch of \(remote) is the protected one is not known in this clone" }
+    public var hints: [String] { ["ask for it with `git remote set-head \(remote) --auto`"] }
 }
 
 /// `signers:` of a stage.

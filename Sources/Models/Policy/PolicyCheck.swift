@@ -194,7 +194,9 @@ extension PolicyCheck {
         expect("commit", statement.commit, ref.target.hex)
         if let end = statement.end, end < .now() { refusals.append(.ended(statement.expires ?? "")) }
         guard isAssigned else { return refusals }
-        expect("model-digest", statement.modelDigest, try repository.modelDigest(model.path, at: ref.target)?.description ?? "")
+        expect(
+            "model-digest", statement.modelDigest,
+            try repository.modelDigest(model.path, at: ref.target)?.description ?? "")
         if let version = statement.version, !isRegistered(version, tag.model, ref.target) {
             refusals.append(.statement(key: "version", says: version, is: "none with a tag on that commit"))
         }
@@ -211,21 +213,21 @@ extension PolicyCheck {
             ?? false
     }
 
-    /// The tag that the statement names as the one before must be the one before.
+    /// The tag that the statement names as the one before must be the one before: that of the highest counter below its own,
+    /// where none has a counter any without.
     private func chain(_ statement: StageStatement, _ tag: ModelTag, _ stage: String) -> [PolicyRefusal] {
-        let before = tags.compactMap { ref -> (counter: Int, isAssigned: Bool, ref: TagRef)? in
+        let others = tags.compactMap { ref -> (counter: Int, id: String)? in
             guard ref.object != nil || policy.project.allowsLightTags, let other = ModelTag(ref.name),
-                other.model == tag.model, let (name, isAssigned) = other.stage, name == stage,
-                let counter = other.counter, counter < tag.counter ?? 0
+                other.model == tag.model, other.stage?.name == stage, other.counter ?? 0 < tag.counter ?? 0
             else { return nil }
-            return (counter, isAssigned, ref)
-        }.max { $0.counter < $1.counter }
+            return (other.counter ?? 0, ref.id.hex)
+        }
+        let highest = others.map(\.counter).max()
+        let before = others.filter { $0.counter == highest }.map(\.id)
         let says = statement.previous ?? ""
-        if says == before?.ref.id.hex ?? "" { return [] }
-        // After a tag that takes a model out, the stage is empty: then there need be none before.
-        if says.isEmpty, let before, !before.isAssigned { return [] }
+        if before.contains(says) || (before.isEmpty && says.isEmpty) { return [] }
         if !says.isEmpty, !tags.contains(where: { $0.id.hex == says }) { return [.previousGone(says)] }
-        return [.statement(key: "previous", says: says, is: before?.ref.id.hex ?? "none")]
+        return [.statement(key: "previous", says: says, is: before.first ?? "none")]
     }
 }
 

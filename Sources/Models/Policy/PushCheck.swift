@@ -26,6 +26,8 @@ public struct PushCheck: Sendable {
     public struct Result: Sendable {
         /// The refs that must not be pushed so, and why.
         public internal(set) var refused: [(ref: String, failure: any Failure)] = []
+        /// Tags that only look like a model's: nobody reads them.
+        public internal(set) var almost: [(ref: String, failure: OutOfGrammar)] = []
         public internal(set) var notices: [String] = []
         /// The tags that assign a stage and have nothing against them.
         public internal(set) var accepted: [TagRef] = []
@@ -47,12 +49,11 @@ public struct PushCheck: Sendable {
         var result = Result()
         let updates = updates.filter(\.isLikeModelTag)
         if updates.isEmpty { return result }
-        let pushed = Set(updates.compactMap(\.tag))
-        let present = try repository.tags().filter { !pushed.contains($0.name) }
+        let present = try present(but: updates)
         var new: [TagRef] = []
         for update in updates {
             guard let name = update.tag, let tag = ModelTag(name) else {
-                try passOver(update, &result)
+                judgeName(update, &result)
                 continue
             }
             if update.old != nil, update.old != update.new {
@@ -99,26 +100,41 @@ public struct PushCheck: Sendable {
         return refusals
     }
 
+    /// The tags that there are already of the models that the push speaks of, also of those whose names differ in case only.
+    private func present(but updates: [RefUpdate]) throws -> [TagRef] {
+        let pushed = Set(updates.compactMap(\.tag))
+        let models = Set(pushed.compactMap { ModelTag($0)?.model.description.lowercased() })
+        return try repository.refs(below: "refs/tags/").compactMap { ref in
+            let name = String(ref.name.dropFirst("refs/tags/".count))
+            guard !pushed.contains(name), let model = ModelTag(name)?.model.description.lowercased(),
+                models.contains(model)
+            else { return nil }
+            return try repository.tagRef(name, at: ref.target)
+        }
+    }
+
     /// A name that only looks like a model's tag; one that could do harm in a careless script is refused.
-    private func passOver(_ update: RefUpdate, _ result: inout Result) throws {
+    private func judgeName(_ update: RefUpdate, _ result: inout Result) {
         guard let name = update.tag, update.new != nil, update.old == nil else { return }
-        let harmless = name.utf8.allSatisfy {
+        let isHarmless = name.utf8.allSatisfy {
             (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 >= 128
                 || "-_./=@#!+:,".utf8.contains($0)
         }
-        if !harmless || name.hasPrefix("-") {
-            result.refused.append((update.ref, OutOfGrammar(tag: name)))
-        } else if name.contains("#") || name.contains("@v") {
-            result.notices.append("\(name) is no tag of a model, though it looks like one: its name breaks the grammar")
+        let isClose = name.contains("#") || name.contains("@v")
+        var reason = "its name breaks the grammar of models' tags"
+        if case .nearMiss(let words) = ModelTag.read(Array(name.utf8)) { reason = words }
+        if !isHarmless || name.hasPrefix("-") {
+            result.refused.append((update.ref, OutOfGrammar(reason: reason)))
+        } else if isClose {
+            result.almost.append((update.ref, OutOfGrammar(reason: reason)))
         }
     }
 }
 
 /// A tag that looks like a model's, and whose name breaks the grammar.
 public struct OutOfGrammar: Failure, Equatable {
-    public let tag: String
-    public init(tag: String) { self.tag = tag }
+    let reason: String
     public var kind: FailureKind { .user }
-    public var description: String { "its name breaks the grammar of models' tags" }
+    public var description: String { "it looks like a tag of a model and is none: \(reason)" }
     public var hints: [String] { ["write NAME@v1.2.0 or NAME#STAGE#4; names hold letters, digits, -, / and _"] }
 }
