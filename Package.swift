@@ -61,7 +61,8 @@ let package = Package(
             name: "Runs", dependencies: ["Base", "GitKit", "Storage", "Pointers", grdb, sqlite, system, toml],
             swiftSettings: settings),
         .target(
-            name: "Models", dependencies: ["Base", "GitKit", "Storage", "Pointers", "Runs", system], swiftSettings: settings),
+            name: "Models", dependencies: ["Base", "GitKit", "Storage", "Pointers", "Runs", system],
+            swiftSettings: settings),
         .target(name: "Images", dependencies: ["Base", "Storage", "Transport", system], swiftSettings: settings),
         .target(
             name: "Delivery",

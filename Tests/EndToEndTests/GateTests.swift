@@ -322,6 +322,45 @@ struct GateTests {
         #expect(cheated.first?["detail"]?.string?.contains("auc was 0.95") == true)
     }
 
+    @Test func `the runner tries commands and data too, by the policy's schema, and refuses with what they saw`()
+        async throws
+    {
+        let project = try await Project.withRemote()
+        let command = #"{run: [/bin/sh, -c, "grep -q good models/m.bin && [ -z \"$SECRET_TOKEN\" ]"]}"#
+        try project.writeModel(
+            stage: "{gate: [metrics.auc >= 0.85, \(command), {data: data/t.csv, schema: schema.yaml}]}")
+        try project.write("work/models/m.bin", "a good model")
+        try project.write("work/schema.yaml", "fields: [{name: a, type: integer}]\n")
+        try project.write("work/data/t.csv", "a\n1\n")
+        try await project.sh(
+            """
+            git ml track 'models/**' 'data/*.csv' && git add -A && git commit -qm good && git push -q -u origin main
+            git tag -a -m x 'm#prod#1' && git push -q origin 'm#prod#1'
+            """)
+        func pass() async throws -> JSON {
+            let seen = try await project.ml(
+                "runner", "--once", "--wait", "--repo", "remote.git", in: "", environment: ["SECRET_TOKEN": "s"])
+            try await project.sh("git ml sync")
+            return try #require(try await project.ml("deliveries", "--json").objects.first, "\(seen)")
+        }
+        let good = try await pass()
+        #expect(good["status"]?.string == "succeeded", "\(good)")
+        // A worse model and table.
+        try project.write("work/models/m.bin", "a bad model")
+        try project.write("work/data/t.csv", "a\nx\n")
+        try await project.sh(
+            """
+            git add -A && git commit -qm bad && git push -q origin main
+            git tag -a -m x 'm#prod#2' && git push -q origin 'm#prod#2'
+            """)
+        let bad = try await pass()
+        #expect(bad["status"]?.string == "refused", "\(bad)")
+        let reason = bad["reason"]?.string ?? ""
+        #expect(reason.contains("exit status 1"))
+        #expect(reason.contains("row 2, column a: “x” is no integer"))
+        #expect(try Files.list(project.path.appending("remote.git/ml/worktrees")) == [])
+    }
+
     /// Which of some tables are valid, by us and by the `frictionless` of PyPI.
     @Test func `tables are judged as frictionless judges them`() async throws {
         let cases: [(schema: String, table: String)] = [

@@ -18,25 +18,15 @@ struct GateCommand: AsyncParsableCommand {
             Exit status: 0 when all gates pass, 1 when one fails.
             """)
 
-    @Argument(help: "The model, as ml.yaml names it.")
-    var model: String
-
-    @Argument(help: "The stage.")
-    var stage: String
-
-    @Argument(help: "A version, commit or run, or the #STAGE it is in now.")
-    var candidate = "HEAD"
+    @OptionGroup var options: TrialOptions
 
     @Flag(help: "Only what is recorded: expressions and signatures. Nothing is executed or fetched.")
     var recorded = false
 
-    @Flag(help: "Go by ml.yaml as it is in the work tree, not by that of the protected branch.")
-    var workTree = false
-
     @OptionGroup var json: JSONOption
 
     func run() async throws {
-        let trial = try StageTrial(model: model, stage: stage, candidate: candidate, isOwn: workTree)
+        let trial = try StageTrial(options)
         let results = try await trial.results(recorded ? .recorded : .all)
         if json.isOn { for result in results { print(result.json) } } else { GateTable(results).print() }
         if results.contains(where: { !$0.isPassed }) { throw ExitCode(1) }

@@ -5,7 +5,22 @@ internal import Models
 internal import Runs
 internal import Storage
 
-/// A candidate and the stage it might go into, as `gate` and `review` are told of them.
+/// What `gate` and `review` are told.
+struct TrialOptions: ParsableArguments {
+    @Argument(help: "The model, as ml.yaml names it.")
+    var model: String
+
+    @Argument(help: "The stage.")
+    var stage: String
+
+    @Argument(help: "A version, commit or run, or the #STAGE it is in now.")
+    var candidate = "HEAD"
+
+    @Flag(help: "Go by ml.yaml as it is in the work tree, not by that of the protected branch.")
+    var workTree = false
+}
+
+/// A candidate and the stage it might go into.
 struct StageTrial {
     let store: RunStore
     let registry: Registry
@@ -18,14 +33,16 @@ struct StageTrial {
     /// Where the settings come from; nil: the work tree.
     private let policy: ObjectID?
 
-    /// The settings are those of the protected branch where it is known, else, and when `isOwn`, those of the work tree.
-    init(model name: String, stage: String, candidate word: String, isOwn: Bool) throws {
+    /// The settings are those of the protected branch where it is known and wanted, else those of the work tree.
+    init(_ options: TrialOptions) throws {
         store = try RunStore.current()
         let repository = store.repository
         let own = try Project.here(repository)
-        let (project, policy) = try Self.policy(repository, own, isOwn, model: name, stage: stage)
+        let stage = options.stage
+        let (project, policy) = try Self.policy(
+            repository, own, options.workTree, model: options.model, stage: stage)
         (self.project, self.policy) = (project, policy)
-        let (name, model) = try project.model(name)
+        let (name, model) = try project.model(options.model)
         guard let settings = project.stage(stage, of: name) else {
             throw ModelFailure.unknownStage(stage, known: Array(project.stages.keys))
         }
@@ -37,7 +54,7 @@ struct StageTrial {
         registry = try Registry(repository, allowLight: project.allowsLightTags)
         let store = store
         candidate = try Candidate.find(
-            word, of: name, path: model.path, registry: registry, repository: repository, runs: { store }
+            options.candidate, of: name, path: model.path, registry: registry, repository: repository, runs: { store }
         ).commit
         entry = registry.models[name] ?? ModelEntry(name: name)
         self.model = model
