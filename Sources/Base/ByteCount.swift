@@ -34,6 +34,14 @@ public enum ByteCount {
 
 /// Numbers as text without the locale.
 public enum Decimal {
+    /// Formats with the digits that matter: four behind the point, none for whole numbers.
+    public static func short(_ value: Double) -> String {
+        if value.isNaN { return "NaN" }
+        if value.isInfinite { return value > 0 ? "inf" : "-inf" }
+        if value == value.rounded(), value.magnitude < 1e15 { return String(Int64(value)) }
+        return value.magnitude < 0.0001 || value.magnitude >= 1e9 ? "\(value)" : format(value, digits: 4)
+    }
+
     /// Formats with a fixed number of digits behind the point.
     public static func format(_ value: Double, digits: Int) -> String {
         var scale = 1.0

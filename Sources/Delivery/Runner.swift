@@ -100,7 +100,7 @@ public struct Runner: Sendable {
             hasMoved: hasMoved, say: say)
         // What waited, and still would, is not told of again.
         if settled != nil, try await delivery.refusal().refusal != nil { return }
-        await delivery.deliver()
+        try await delivery.deliver()
     }
 
     /// Makes a commit of the protected branch the newest policy that counts as accepted, whatever was accepted before.

@@ -30,7 +30,8 @@ extension RunStore {
     private static let longestWay = 2000
 
     private func run(at commit: ObjectID, _ path: String?) throws -> Run? {
-        let candidates = try runs(at: commit)
+        // What `git ml reproduce` repeated stands for the run that it repeats.
+        let candidates = try runs(at: commit).filter { $0.tags[Reproduction.reproducesTag] == nil }
         if candidates.isEmpty { return nil }
         let producers = try self.producers(candidates, of: path, at: commit)
         if !producers.isEmpty { return try agreed(producers, commit) }

@@ -165,6 +165,41 @@ struct GateTests {
         #expect(raised.passed == false)
     }
 
+    @Test func `the protected branch's gates count, and what the work tree asks is tried when that is said`()
+        async throws
+    {
+        try await project.sh(
+            "git push -q -u origin main && git clone -q ../remote.git ../clone && cd ../clone && git ml init")
+        try await project.sh("sed -i 's/0.85/0.95/' ml.yaml", in: "clone")
+        let protected = try await project.ml("gate", "m", "prod", in: "clone")
+        #expect(protected.status == 0)
+        #expect(protected.output.contains("pass  metrics.auc >= 0.85"))
+        #expect(protected.errors.contains("--work-tree tries it"))
+        let own = try await project.ml("gate", "m", "prod", "--work-tree", in: "clone")
+        #expect(own.status == 1)
+        #expect(own.output.contains("fail  metrics.auc >= 0.95  0.9 against 0.95"))
+        try await project.sh("sed -i 's/prod:/test:/' ml.yaml", in: "clone")
+        let new = try await project.ml("gate", "m", "test", in: "clone")
+        #expect(new.status == 1)
+        #expect(new.errors.contains("does not know “m” and “test” yet"))
+    }
+
+    @Test func `an interrupted gate leaves no process and no checkout`() async throws {
+        try gates(
+            "[{run: [sh, -c, \"echo $$ > $OUT; sleep 1000\"]}]".replacing(
+                "$OUT", with: project.path.appending("child").string))
+        try await project.sh("git add ml.yaml && git commit -qm gates")
+        try await project.sh(
+            """
+            git-ml gate m prod > /dev/null 2>&1 & gate=$!
+            while [ ! -s ../child ]; do sleep 0.1; done
+            kill -TERM $gate
+            wait $gate && exit 1 || [ $? = 143 ]
+            while kill -0 $(cat ../child) 2>/dev/null; do sleep 0.1; done
+            [ "$(git worktree list | wc -l)" = 1 ]
+            """)
+    }
+
     @Test func `a command runs in a clean checkout with the data, and its tests are counted`() async throws {
         try gates(
             "[{run: [python3, -m, pytest, -q, -p, no:cacheprovider, --junitxml, out/report.xml, tests], junit: out/report.xml}]"
@@ -285,6 +320,45 @@ struct GateTests {
         let cheated = try await gate("--json").objects
         #expect(cheated.first?["passed"]?.bool == false)
         #expect(cheated.first?["detail"]?.string?.contains("auc was 0.95") == true)
+    }
+
+    @Test func `the runner tries commands and data too, by the policy's schema, and refuses with what they saw`()
+        async throws
+    {
+        let project = try await Project.withRemote()
+        let command = #"{run: [/bin/sh, -c, "grep -q good models/m.bin && [ -z \"$SECRET_TOKEN\" ]"]}"#
+        try project.writeModel(
+            stage: "{gate: [metrics.auc >= 0.85, \(command), {data: data/t.csv, schema: schema.yaml}]}")
+        try project.write("work/models/m.bin", "a good model")
+        try project.write("work/schema.yaml", "fields: [{name: a, type: integer}]\n")
+        try project.write("work/data/t.csv", "a\n1\n")
+        try await project.sh(
+            """
+            git ml track 'models/**' 'data/*.csv' && git add -A && git commit -qm good && git push -q -u origin main
+            git tag -a -m x 'm#prod#1' && git push -q origin 'm#prod#1'
+            """)
+        func pass() async throws -> JSON {
+            let seen = try await project.ml(
+                "runner", "--once", "--wait", "--repo", "remote.git", in: "", environment: ["SECRET_TOKEN": "s"])
+            try await project.sh("git ml sync")
+            return try #require(try await project.ml("deliveries", "--json").objects.first, "\(seen)")
+        }
+        let good = try await pass()
+        #expect(good["status"]?.string == "succeeded", "\(good)")
+        // A worse model and table.
+        try project.write("work/models/m.bin", "a bad model")
+        try project.write("work/data/t.csv", "a\nx\n")
+        try await project.sh(
+            """
+            git add -A && git commit -qm bad && git push -q origin main
+            git tag -a -m x 'm#prod#2' && git push -q origin 'm#prod#2'
+            """)
+        let bad = try await pass()
+        #expect(bad["status"]?.string == "refused", "\(bad)")
+        let reason = bad["reason"]?.string ?? ""
+        #expect(reason.contains("exit status 1"))
+        #expect(reason.contains("row 2, column a: “x” is no integer"))
+        #expect(try Files.list(project.path.appending("remote.git/ml/worktrees")) == [])
     }
 
     /// Which of some tables are valid, by us and by the `frictionless` of PyPI.

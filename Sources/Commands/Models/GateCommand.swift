@@ -7,23 +7,18 @@ struct GateCommand: AsyncParsableCommand {
         commandName: "gate",
         abstract: "Try a stage's gates before tagging",
         discussion: """
-            The gates of ml.yaml, with both numbers of each comparison. Commands run in a clean checkout of the candidate, with
-            a cleaned environment; data is brought from the data remote when it is not here.
+            The gates of ml.yaml on the remote's default branch, as the runner will try them, with both numbers of each
+            comparison. Commands run in a clean checkout of the candidate, with a cleaned environment; data is brought from the
+            data remote when it is not here.
 
               $ git ml gate churn prod
               $ git ml gate churn prod v1.2.0 --recorded
+              $ git ml gate churn prod --work-tree        before new gates are pushed
 
             Exit status: 0 when all gates pass, 1 when one fails.
             """)
 
-    @Argument(help: "The model, as ml.yaml names it.")
-    var model: String
-
-    @Argument(help: "The stage.")
-    var stage: String
-
-    @Argument(help: "A version, commit or run, or the #STAGE it is in now.")
-    var candidate = "HEAD"
+    @OptionGroup var options: TrialOptions
 
     @Flag(help: "Only what is recorded: expressions and signatures. Nothing is executed or fetched.")
     var recorded = false
@@ -31,11 +26,8 @@ struct GateCommand: AsyncParsableCommand {
     @OptionGroup var json: JSONOption
 
     func run() async throws {
-        let trial = try StageTrial(model: model, stage: stage, candidate: candidate)
-        let results: [GateResult]
-        do { results = try await trial.results(recorded ? .recorded : .all) } catch let failure as GateInterrupted {
-            throw ExitCode(128 + failure.signal)
-        }
+        let trial = try StageTrial(options)
+        let results = try await trial.results(recorded ? .recorded : .all)
         if json.isOn { for result in results { print(result.json) } } else { GateTable(results).print() }
         if results.contains(where: { !$0.isPassed }) { throw ExitCode(1) }
     }

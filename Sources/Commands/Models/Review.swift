@@ -18,14 +18,7 @@ struct ReviewCommand: AsyncParsableCommand {
             templates/review has the pipelines that post it as a comment on GitHub and GitLab.
             """)
 
-    @Argument(help: "The model, as ml.yaml names it.")
-    var model: String
-
-    @Argument(help: "The stage.")
-    var stage: String
-
-    @Argument(help: "A version, commit or run, or the #STAGE it is in now.")
-    var candidate = "HEAD"
+    @OptionGroup var options: TrialOptions
 
     @Flag(help: "Try all gates: commands are executed, data is fetched.")
     var runGates = false
@@ -46,11 +39,11 @@ struct ReviewCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let trial = try StageTrial(model: model, stage: stage, candidate: candidate)
+        let trial = try StageTrial(options)
         let gates = try await trial.results(runGates ? .all : .recorded)
         let review = try await ReviewBuilder(
             store: trial.store, entry: trial.entry, settings: trial.model, stage: trial.settings
-        ).review(trial.candidate, for: stage, gates: gates)
+        ).review(trial.candidate, for: options.stage, gates: gates)
         let page = ReviewPage(review)
         if let html { try write(ReviewHTML(page).text, to: html) }
         if let markdown { try write(ReviewMarkdown(page, of: review).text, to: markdown) }

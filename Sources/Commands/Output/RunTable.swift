@@ -113,17 +113,10 @@ struct RunTable {
 
 extension RunTable {
     /// A number with the digits that matter: four behind the point, none for whole numbers.
-    static func text(_ value: Double) -> String {
-        if value.isNaN { return "NaN" }
-        if value.isInfinite { return value > 0 ? "inf" : "-inf" }
-        if value == value.rounded(), value.magnitude < 1e15 { return String(Int64(value)) }
-        return value.magnitude < 0.0001 || value.magnitude >= 1e9 ? "\(value)" : Decimal.format(value, digits: 4)
-    }
+    static func text(_ value: Double) -> String { Decimal.short(value) }
 
     /// Whether less is better for a metric, judged by its name.
     static func isLowerBetter(_ metric: String) -> Bool {
-        let name = metric.lowercased()
-        return ["loss", "error", "rmse", "mse", "mae", "mape", "perplexity", "latency", "seconds", "brier"]
-            .contains { name.contains($0) }
+        MetricDirection(wellKnown: metric) == .lower
     }
 }

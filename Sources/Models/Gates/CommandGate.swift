@@ -30,6 +30,9 @@ struct CommandGate: Sendable {
         _ gate: StageSettings.Gate, _ command: StageSettings.Gate.Command, _ commit: ObjectID, _ folder: FilePath
     ) async throws -> GateResult {
         let program = try Self.program(command.words.first ?? "", in: folder)
+        let report = try command.junit.map { try Self.reportFile($0, in: folder) }
+        // One that the commit holds says nothing of this time.
+        if let report { Files.remove(report) }
         let home = FilePath(environmentValue("TMPDIR") ?? "/tmp").appending("git-ml-gate-\(UUIDv7())")
         try Files.makeDirectory(home.appending("tmp"))
         defer { try? Files.removeTree(home) }
@@ -41,11 +44,14 @@ struct CommandGate: Sendable {
         ).run()
         if case .signal(let number) = outcome.stop { throw GateInterrupted(signal: number) }
         var verdict = Self.verdict(outcome, command)
-        if let path = command.junit, outcome.stop == nil { try Self.read(path, in: folder, since: outcome, &verdict) }
+        if let path = command.junit, outcome.stop == nil {
+            Self.read(try Self.reportFile(path, in: folder), path, &verdict)
+        }
         var result = GateResult(.command, gate.text, isPassed: verdict.isPassed, verdict.detail)
         result.seconds = outcome.seconds
-        result.lines = verdict.isPassed ? [] : outcome.log.lastLines(Self.shownLines)
-        result.log = try LocalObjects(mlDirectory: checkout.owner.mlDirectory).keep(outcome.log.bytes)
+        result.lines = verdict.isPassed ? [] : outcome.log.lastLines(Self.shownLines).map { Secrets.masked(text: $0) }
+        result.log = try LocalObjects(mlDirectory: checkout.owner.mlDirectory).keep(
+            Secrets.masked(bytes: outcome.log.bytes, values: []))
         return result
     }
 
@@ -72,11 +78,18 @@ struct CommandGate: Sendable {
         return Verdict(isPassed: false, detail: "ended by signal \(outcome.status - 128) after \(time)")
     }
 
+    /// Where the command writes its results; a link would lead out of the checkout.
+    private static func reportFile(_ path: String, in folder: FilePath) throws -> FilePath {
+        var file = folder
+        for part in FilePath(path).components {
+            file = file.appending(part)
+            if Files.status(file)?.kind == .link { throw GateFile(description: "\(path) lies behind a link") }
+        }
+        return file
+    }
+
     /// Adds what the command has written about its tests.
-    private static func read(
-        _ path: String, in folder: FilePath, since outcome: LimitedProcess.Outcome, _ verdict: inout Verdict
-    ) throws {
-        let file = folder.appending(FilePath(path).components)
+    private static func read(_ file: FilePath, _ path: String, _ verdict: inout Verdict) {
         func fail(_ reason: String) { verdict = Verdict(isPassed: false, detail: "\(reason), \(verdict.detail)") }
         guard let status = Files.status(file), status.kind == .file else {
             return fail("\(path) was not written")
@@ -101,13 +114,16 @@ struct CommandGate: Sendable {
         }
         let file = folder.pushing(FilePath(name))
         guard file.withPlatformString({ access($0, X_OK) }) == 0 else {
-            throw GateProgramMissing(name: name, reason: Errno(rawValue: errno).description.lowercasedFirst)
+            let reason = Errno(rawValue: errno).description.lowercasedFirst
+            throw GateFile(description: "\(name) cannot be run in the checkout: \(reason)")
         }
         return file
     }
 
-    /// What a command sees of this process's environment: where programs are found, the language, and devices; no
-    /// credentials. `HOME` and `TMPDIR` are its own, and go with it.
+    /// What a command sees of this process's environment.
+    ///
+    /// That is where programs are found, the language, and devices; no credentials. `HOME` and `TMPDIR` are its own, and go
+    /// with it.
     static func environment(home: FilePath) -> [String: String] {
         var environment = ["HOME": home.string, "TMPDIR": home.appending("tmp").string, "LC_ALL": "C.UTF-8"]
         for name in ["PATH", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"] {
@@ -117,12 +133,10 @@ struct CommandGate: Sendable {
     }
 }
 
-/// A program that a gate names and that is not in the checkout, or cannot be run.
-struct GateProgramMissing: Failure {
-    let name: String
-    let reason: String
+/// A file that a gate names and that cannot be used.
+struct GateFile: Failure {
+    let description: String
     var kind: FailureKind { .user }
-    var description: String { "\(name) cannot be run in the checkout: \(reason)" }
 }
 
 /// Somebody has ended this process while a gate ran.

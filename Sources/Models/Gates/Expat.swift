@@ -17,7 +17,9 @@ enum Expat {
         let reason: String
     }
 
-    /// Reads a whole document; namespaces' prefixes stay in the names. Nil where there is no libexpat.
+    /// Reads a whole document; nil where there is no libexpat.
+    ///
+    /// Namespaces' prefixes stay in the names.
     static func parse(_ bytes: [UInt8], _ body: @escaping (Event) -> Void) throws(Problem) -> Void? {
         guard let library, let parser = library.create(nil) else { return nil }
         defer { library.free(parser) }

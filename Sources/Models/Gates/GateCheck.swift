@@ -31,6 +31,8 @@ public struct GateCheck: Sendable {
     private let say: @Sendable (String) -> Void
 
     /// - Parameters:
+    ///   - repository: Where candidates, tags and data are.
+    ///   - store: Its runs.
     ///   - policy: the commit that the stage's settings come from, for the files that they name (schemas, signers); nil:
     ///     the work tree. The candidate's own are never read: they are data.
     ///   - registry: what the tags say, for `best.`; nil: they are read when a gate needs them.

@@ -29,7 +29,7 @@ struct LimitedProcess: Sendable {
         var log: BoundedLog
     }
 
-    /// The same on a thread of its own.
+    /// Runs it on a thread of its own.
     func run() async throws -> Outcome {
         try await withCheckedThrowingContinuation { continuation in
             Threads.start { continuation.resume(with: Result { try runBlocking() }) }
@@ -54,10 +54,14 @@ struct LimitedProcess: Sendable {
             reap(process, &state)
             guard state.status == nil else { continue }
             look(at: family, &state)
-            if state.stop != nil { family.end() }
+            guard state.stop != nil else { continue }
+            family.end()
+            // A process that the kernel does not let go of (a dead network disk) is not waited for.
+            if state.giveUp.map({ $0 < .now }) ?? false { break }
+            state.giveUp = state.giveUp ?? .now + .seconds(30)
         }
         return Outcome(
-            status: state.status ?? 70, stop: state.stop, seconds: (ContinuousClock.now - clock).inSeconds,
+            status: state.status ?? 128 + SIGKILL, stop: state.stop, seconds: (ContinuousClock.now - clock).inSeconds,
             log: state.log)
     }
 
@@ -70,6 +74,7 @@ struct LimitedProcess: Sendable {
         var status: Int32?
         var stop: Stop?
         var nextLook = ContinuousClock.now
+        var giveUp: ContinuousClock.Instant?
         /// After its end the pipe may be held open by what it left in the background.
         var drainUntil: ContinuousClock.Instant?
 

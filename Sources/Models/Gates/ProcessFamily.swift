@@ -56,7 +56,7 @@ struct ProcessFamily {
         ((try? Files.list("/proc")) ?? []).compactMap { Int32($0) }
     }
 
-    /// The fields behind the name: state, parent, group, session, …
+    /// The fields behind the name: state, parent, group, session and so on.
     private static func stat(_ id: Int32) -> [Substring]? {
         guard let text = try? Files.readText(FilePath("/proc/\(id)/stat")), let close = text.lastIndex(of: ")") else {
             return nil

@@ -29,7 +29,7 @@ public struct ReviewPage: Sendable {
         public var note: String?
     }
 
-    /// `churn → prod: v1.3.0`
+    /// Such as `churn → prod: v1.3.0`.
     public let title: String
     /// The answer in a few words.
     public let verdict: Cell
@@ -231,17 +231,10 @@ public struct ReviewPage: Sendable {
 enum ReviewNumber {
     /// Four digits behind the point; all of them where four would show no difference.
     static func pair(_ old: Double?, _ new: Double?) -> (old: String, new: String) {
-        let (a, b) = (old.map(text) ?? "", new.map(text) ?? "")
+        let (a, b) = (old.map(Decimal.short) ?? "", new.map(Decimal.short) ?? "")
         if let old, let new, a == b, old != new, !old.isNaN { return ("\(old)", "\(new)") }
         return (a, b)
     }
 
-    static func change(_ value: Double) -> String { value == 0 ? "0" : (value > 0 ? "+" : "") + text(value) }
-
-    private static func text(_ value: Double) -> String {
-        if value.isNaN { return "NaN" }
-        if value.isInfinite { return value > 0 ? "∞" : "-∞" }
-        if value == value.rounded(), value.magnitude < 1e15 { return String(Int64(value)) }
-        return value.magnitude < 0.0001 || value.magnitude >= 1e9 ? "\(value)" : Decimal.format(value, digits: 4)
-    }
+    static func change(_ value: Double) -> String { value == 0 ? "0" : (value > 0 ? "+" : "") + Decimal.short(value) }
 }
