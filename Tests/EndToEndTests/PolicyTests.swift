@@ -67,9 +67,13 @@ struct PolicyTests {
         let good = try await pass(project)
         let record = try await deliveries(project).first
         #expect(record?["status"]?.string == "succeeded", "\(good)")
-        // Case D-43: a signed one that comes late.
+        // Case D-43: a signed one that comes late, and that the one before it was taken away for.
         try await project.sh("git tag -s -m late 'm#prod#5'; git push -q --no-verify --tags")
         _ = try await pass(project)
+        try await project.sh("git push -q --no-verify --delete origin 'm#prod#6'")
+        let late = try await pass(project)
+        let refused = try await deliveries(project).first
+        #expect(refused?["counter"]?.int == 5 && refused?["refusal"]?.string == "counter", "\(late)")
         let deployed = try project.text("remote.git/ml/runner/deployed")?.split(separator: "\n").count
         #expect(deployed == 1)
     }

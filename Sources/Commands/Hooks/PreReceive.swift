@@ -141,10 +141,10 @@ struct ServerPush {
         guard let mode = Strictness(rawValue: mode) else {
             throw ServerSetting(key: "ml.checkData", value: mode, allowed: "lenient, strict or off")
         }
-        let branches = updates.filter { $0.ref.hasPrefix("refs/heads/") || $0.isLikeModelTag }
-        let new = try branches.compactMap(\.new).filter { try repository.header($0)?.kind != .blob }
-        if mode == .off || new.isEmpty { return }
-        let commits = new.compactMap { try? repository.resolve($0.hex) }
+        let new = updates.filter { $0.ref.hasPrefix("refs/heads/") || $0.tag != nil }.compactMap(\.new)
+        // A tag may be on a blob or a tree: that brings no history.
+        let commits = mode == .off ? [] : new.compactMap { try? repository.resolve($0.hex) }
+        if commits.isEmpty { return }
         let old = try repository.refs(below: "refs/heads/").map(\.target) + updates.compactMap(\.old)
         let named = try PushedData(repository).contents(new: commits, old: old)
         if named.isEmpty { return }
