@@ -88,7 +88,7 @@ struct PolicyTests {
             git tag -a -m mine 'm#prod#1'; git push -q --no-verify origin 'm#prod#1'; git checkout -q main
             """)
         let seen = try await pass(project)
-        #expect(seen.output.contains("of the tagged commit"), "\(seen)")
+        #expect(seen.output.contains("at the tagged commit"), "\(seen)")
         let record = try await deliveries(project).first
         #expect(record?["status"]?.string == "succeeded", "\(seen)")
         #expect(try project.text("remote.git/ml/runner/deployed") != nil)

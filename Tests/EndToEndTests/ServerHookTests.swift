@@ -74,6 +74,21 @@ struct ServerHookTests {
         #expect(fsck.isEmpty || fsck.contains("notice"), "\(fsck)")
     }
 
+    @Test func `a server that borrows its objects from another repository sees what is pushed`() async throws {
+        let project = try await project()
+        try await project.sh(
+            """
+            git clone -q --bare --shared remote.git fork.git; (cd fork.git && git ml init --bare)
+            git -C work remote set-url origin ../fork.git
+            """, in: "")
+        try await project.sh(
+            "git commit -q --allow-empty -m more; git tag -a -m x 'm#prod#1'; git tag -s -m x 'm#prod#2'")
+        let unsigned = try await push(project, "main", "m#prod#1")
+        #expect(unsigned.errors.contains("it is not signed"), "\(unsigned)")
+        let good = try await push(project, "main", "m#prod#2")
+        #expect(good.status == 0, "\(good)")
+    }
+
     // Case D-08.
     @Test func `tags whose names are shell code or options run nothing on their way, and are refused or ignored`()
         async throws

@@ -24,7 +24,7 @@ struct PolicyTests {
         #expect(verdict.refusals.map(\.code) == ["unreachable", "unknown-key"])
         #expect(verdict.notices.count == 2)
         #expect(verdict.notices.first?.contains("does not count") == true)
-        #expect(verdict.notices.last?.hasPrefix(".ml/allowed_signers of the tagged commit") == true)
+        #expect(verdict.notices.last?.hasPrefix(".ml/allowed_signers at the tagged commit") == true)
     }
 
     // Case D-17.

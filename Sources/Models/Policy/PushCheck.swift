@@ -50,6 +50,7 @@ public struct PushCheck: Sendable {
         let updates = updates.filter(\.isLikeModelTag)
         if updates.isEmpty { return result }
         let present = try present(but: updates)
+        let others = present.compactMap { other in ModelTag(other.name).map { (tag: $0, name: other.name) } }
         var new: [TagRef] = []
         for update in updates {
             guard let name = update.tag, let tag = ModelTag(name) else {
@@ -61,7 +62,7 @@ public struct PushCheck: Sendable {
             } else if let id = update.new, update.old == nil, let ref = try repository.tagRef(name, at: id) {
                 let form = PolicyCheck.form(of: ref, allowsLight: policy?.project.allowsLightTags ?? false)
                 if form.isEmpty { new.append(ref) }
-                for refusal in form + rules(ref, tag, present) { result.refused.append((update.ref, refusal)) }
+                for refusal in form + rules(tag, others) { result.refused.append((update.ref, refusal)) }
             }
         }
         guard let policy else { return result }
@@ -83,9 +84,8 @@ public struct PushCheck: Sendable {
     }
 
     /// What holds for tags of models wherever they are pushed to.
-    private func rules(_ ref: TagRef, _ tag: ModelTag, _ present: [TagRef]) -> [PolicyRefusal] {
+    private func rules(_ tag: ModelTag, _ others: [(tag: ModelTag, name: String)]) -> [PolicyRefusal] {
         var refusals: [PolicyRefusal] = []
-        let others = present.compactMap { other in ModelTag(other.name).map { (tag: $0, name: other.name) } }
         let name = tag.model.description
         if let other = others.first(where: {
             "\($0.tag.model)" != name && "\($0.tag.model)".lowercased() == name.lowercased()
