@@ -176,7 +176,9 @@ struct PolicyTests {
         let unsigned = try await push(project, "m#prod#1")
         #expect(unsigned.status != 0)
         #expect(unsigned.errors.contains("git-ml: refused refs/tags/m#prod#1: it is not signed"), "\(unsigned)")
-        #expect(unsigned.errors.contains("`git push --no-verify` pushes without this check"))
+        #expect(
+            unsigned.errors.contains(
+                "`git push --no-verify` pushes without this check, and sends neither data nor runs"))
         let light = try await push(project, "m@v1.0.0")
         #expect(light.errors.contains("it is a light tag"), "\(light)")
         let almost = try await push(project, "m@v1")
@@ -186,7 +188,10 @@ struct PolicyTests {
         #expect(gate.errors.contains("metrics.auc >= 0.95"), "\(gate)")
         #expect(gate.errors.contains("0.9 against 0.95"), "\(gate)")
         try await project.sh("git push -q --no-verify origin 'm#prod#2'")
-        let branch = try await push(project, "main", "HEAD:refs/tags/plain")
+        // Tags of other people's making.
+        try await project.sh("git tag pkg@v1; git tag plain")
+        let branch = try await push(project, "main", "plain", "pkg@v1")
         #expect(branch.status == 0, "\(branch)")
+        #expect(branch.errors.contains("git-ml: passed over refs/tags/pkg@v1"), "\(branch)")
     }
 }

@@ -229,12 +229,15 @@ struct StageStatementTests {
 
 /// What a push of tags may not do.
 struct PushCheckTests {
-    private func check(_ it: PolicyRepository, _ updates: RefUpdate..., policy: Bool = true) async throws
+    private func check(_ it: PolicyRepository, _ updates: RefUpdate..., policy: Bool = true, isServer: Bool = true)
+        async throws
         -> PushCheck.Result
     {
         let repository = try it.repository
-        return try await PushCheck(repository, policy: policy ? it.policy() : nil) { try RunStore(repository) }
-            .check(updates)
+        return try await PushCheck(repository, policy: policy ? it.policy() : nil, isServer: isServer) {
+            try RunStore(repository)
+        }
+        .check(updates)
     }
 
     private func codes(_ result: PushCheck.Result) -> [String] {
@@ -266,6 +269,8 @@ struct PushCheckTests {
         let second = try await new(it, "m#prod#2")
         let late = try await check(it, second)
         #expect(codes(late) == ["counter"])
+        let clone = try await check(it, second, isServer: false)
+        #expect(clone.refused.isEmpty)
         // Several in one push are all new; another stage has an order of its own.
         let (third, fourth, fifth) = try await (new(it, "m#prod#3"), new(it, "m#prod#4"), new(it, "m#prod!#5"))
         let all = try await check(it, third, fourth, fifth)

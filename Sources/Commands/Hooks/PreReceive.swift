@@ -44,7 +44,8 @@ extension Hook {
                     Terminal.error("git-ml: \(Terminal.safe("\(unreadable)"))")
                 }
             }
-            let tags = try await PushCheck(repository, policy: policy) { try Self.runs(repository) }.check(updates)
+            let tags = try await PushCheck(repository, policy: policy, isServer: true) { try Self.runs(repository) }
+                .check(updates)
             let almost = tags.almost.map { "passed over \($0.ref): \($0.failure)" }
             for notice in almost + tags.notices + (try server.notices()) {
                 Terminal.error("git-ml: \(Terminal.safe(notice))")

@@ -35,10 +35,17 @@ public struct PushCheck: Sendable {
 
     private let repository: Repository
     private let policy: Policy?
+    private let isServer: Bool
     private let runs: @Sendable () throws -> RunStore
 
     /// `policy` is that of the protected branch as the push leaves it; nil when there is none, or when it is not known.
-    public init(_ repository: Repository, policy: Policy?, runs: @escaping @Sendable () throws -> RunStore) {
+    ///
+    /// On a server the tags that there are are all that count; in a clone some may wait to be pushed, and nothing is said of
+    /// the order of counters.
+    public init(
+        _ repository: Repository, policy: Policy?, isServer: Bool, runs: @escaping @Sendable () throws -> RunStore
+    ) {
+        self.isServer = isServer
         self.repository = repository
         self.policy = policy
         self.runs = runs
@@ -92,7 +99,7 @@ public struct PushCheck: Sendable {
         }) {
             refusals.append(.likeAnother("\(other.tag.model)"))
         }
-        if let counter = tag.counter, let stage = tag.stage?.name {
+        if isServer, let counter = tag.counter, let stage = tag.stage?.name {
             let highest = others.filter { $0.tag.model == tag.model && $0.tag.stage?.name == stage }
                 .max { ($0.tag.counter ?? 0) < ($1.tag.counter ?? 0) }
             if let highest, (highest.tag.counter ?? 0) >= counter { refusals.append(.counter(highest: highest.name)) }
