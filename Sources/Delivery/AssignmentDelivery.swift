@@ -67,7 +67,9 @@ struct AssignmentDelivery {
     }
 
     /// Runs the steps; what went wrong is recorded as the delivery's result.
-    func deliver() async {
+    ///
+    /// Throws only when somebody has ended this process meanwhile: the delivery has no result then, and goes on with the next pass.
+    func deliver() async throws {
         say("delivering \(assignment.tag) (\(assignment.commit.short))")
         do {
             let (target, package, image) = try await steps()
@@ -75,6 +77,8 @@ struct AssignmentDelivery {
                 "end", status: "succeeded", digest: package.image.manifest.digest,
                 [("image", .string("\(image)")), ("target", .string(target))])
             say("\(assignment.tag) is served at \(target)")
+        } catch let interruption as GateInterrupted {
+            throw interruption
         } catch {
             let refusal = error as? Refusal
             let isRefusal = refusal != nil

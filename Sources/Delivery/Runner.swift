@@ -99,7 +99,7 @@ public struct Runner: Sendable {
             say: say)
         // What waited, and still would, is not told of again.
         if settled != nil, try await delivery.refusal().refusal != nil { return }
-        await delivery.deliver()
+        try await delivery.deliver()
     }
 
     /// What speaks against an assignment going by what was delivered: somebody with force has moved or removed tags.

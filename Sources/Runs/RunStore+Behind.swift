@@ -8,8 +8,30 @@ extension RunStore {
     /// The run whose outputs name the content that the model has there; failing that the commit's own: the one recorded
     /// from it, or linked to it. Of several that agree in all values it is the latest; several that differ are an error
     /// that lists them. `path` is the model's file or folder; nil for whatever models the runs name.
+    ///
+    /// A commit that has no run and leaves the model as it was has the run of the commit before it.
     public func run(behind commit: ObjectID, path: String? = nil) throws -> Run? {
-        let candidates = try runs(at: commit)
+        if let run = try run(at: commit, path) { return run }
+        guard let path, let model = try repository.entry(path, in: commit)?.id else { return nil }
+        var (next, seen): ([ObjectID], Set<ObjectID>) = ([commit], [commit])
+        while let commit = next.popLast(), seen.count < Self.longestWay {
+            // Where a shallow clone ends nothing is known.
+            let parents = (try? repository.commit(commit))?.parents ?? []
+            for parent in parents where seen.insert(parent).inserted {
+                guard (try? repository.entry(path, in: parent))?.id == model else { continue }
+                if let run = try run(at: parent, path) { return run }
+                next.insert(parent, at: 0)
+            }
+        }
+        return nil
+    }
+
+    /// How many commits are looked at for the one that brought a model.
+    private static let longestWay = 2000
+
+    private func run(at commit: ObjectID, _ path: String?) throws -> Run? {
+        // What `git ml reproduce` repeated stands for the run that it repeats.
+        let candidates = try runs(at: commit).filter { $0.tags[Reproduction.reproducesTag] == nil }
         if candidates.isEmpty { return nil }
         let producers = try self.producers(candidates, of: path, at: commit)
         if !producers.isEmpty { return try agreed(producers, commit) }

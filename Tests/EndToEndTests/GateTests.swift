@@ -46,7 +46,8 @@ struct GateTests {
     }
 
     @Test func `every gate says pass or fail with both numbers`() async throws {
-        try gates("[metrics.auc >= 0.85, metrics.auc >= current.metrics.auc - 0.005, metrics.auc >= best.metrics.auc - 0.1]")
+        try gates(
+            "[metrics.auc >= 0.85, metrics.auc >= current.metrics.auc - 0.005, metrics.auc >= best.metrics.auc - 0.1]")
         try await commit(model: "two", metrics: #"{"auc": 0.88}"#)
         let seen = try await gate()
         #expect(
@@ -85,21 +86,124 @@ struct GateTests {
     }
 
     @Test func `runs that disagree about one model fail and are listed`() async throws {
-        try project.write("work/train.py", "import json, os; json.dump({'auc': float(os.environ['AUC'])}, open('metrics.json', 'w')); open('models/m.bin', 'w').write('same')\n")
+        let pointer = try await project.sh("git cat-file -p HEAD:models/m.bin").split(separator: "\n")
+        let oid = try #require(pointer.first { $0.hasPrefix("oid ") }).dropFirst(4)
+        let size = try #require(pointer.first { $0.hasPrefix("size ") }).dropFirst(5)
+        // Anyone may write a note.
+        let ids = ["0193590a6b3d7c21a8f04d1e2b6c9f11", "0193590a6b3d7c21a8f04d1e2b6c9f12"]
+        for (id, auc) in zip(ids, [0.91, 0.92]) {
+            try project.write(
+                "work/lines",
+                """
+                {"t":"2026-11-23T15:04:05.000001Z","run":"\(id)","ev":"metrics","metrics":{"auc":{"last":\(auc)}}}
+                {"t":"2026-11-23T15:04:05.000002Z","run":"\(id)","ev":"outputs","items":[{"path":"models/m.bin","oid":"\(oid)","size":\(size),"role":"model"}]}
+
+                """)
+            try await project.sh("git notes --ref ml/runs append -F lines HEAD && rm lines")
+        }
+        let seen = try await gate("--json")
+        #expect(seen.status == 1)
+        let detail = try #require(try seen.objects.first?["detail"]?.string)
+        #expect(detail.contains("3 runs behind") && ids.allSatisfy { detail.contains($0) }, "\(detail)")
+    }
+
+    @Test func `evidence that is signed is a signed tag or commit of a trusted key over the same numbers`() async throws
+    {
         try await project.sh(
             """
-            git add -A && git commit -qm code
-            AUC=0.9 git ml run -- python3 train.py && git checkout -q metrics.json models && AUC=0.8 git ml run -- python3 train.py
-            git ml runs --limit 2 --json | cut -c9-40 > ids && git add models metrics.json && git commit -qm trained
+            ssh-keygen -q -t ed25519 -N '' -C lead -f ../lead && ssh-keygen -q -t ed25519 -N '' -C other -f ../other
+            mkdir .ml && echo "lead@example.com $(cat ../lead.pub)" > .ml/allowed_signers
+            git config gpg.format ssh && git config user.signingKey ../lead.pub
             """)
-        let seen = try await gate("HEAD~1")
-        let ids = try #require(try project.text("work/ids")).split(separator: "\n")
-        #expect(ids.count == 2)
-        #expect(seen.status == 0 || ids.allSatisfy { seen.output.contains($0) }, "\(seen)")
+        try gates("[metrics.auc >= 0.85]", "    evidence: signed\n    signers: .ml/allowed_signers\n")
+        try await commit(model: "two", metrics: #"{"auc": 0.88}"#)
+        func verdict(_ commit: String = "HEAD") async throws -> (passed: Bool?, detail: String) {
+            let result = try #require(try await gate(commit, "--json", "--recorded").objects.first)
+            #expect(result["kind"]?.string == "evidence")
+            return (result["passed"]?.bool, result["detail"]?.string ?? "")
+        }
+        let unsigned = try await verdict()
+        #expect(unsigned.passed == false)
+        #expect(unsigned.detail.contains("the commit: it is not signed"))
+        // A key that the file does not name, then one that it does.
+        try await project.sh(
+            "git config user.signingKey ../other.pub && git tag -s -m x other && git ml register m --sign")
+        let other = try await verdict()
+        #expect(other.passed == false)
+        #expect(other.detail.contains("m@v1.1.0: it is signed by"))
+        try await project.sh("git config user.signingKey ../lead.pub && git ml stage m prod HEAD --sign")
+        let tagged = try await verdict()
+        #expect(tagged.passed == true, "\(tagged.detail)")
+        #expect(tagged.detail == "m#prod#2, signed by lead@example.com, vouches for the run")
+        // A metric that is added later is not what was signed for. (Tests commit in 2023: a line of today would not count yet.)
+        let run = try #require(try await project.ml("runs", "--limit", "1", "--json").objects.first?["run"]?.string)
+        try await project.sh(
+            """
+            now=$(date -u +%Y-%m-%dT%H:%M:%S.999999Z) && unset GIT_COMMITTER_DATE
+            echo '{"t":"'$now'","run":"\(run)","ev":"metrics","metrics":{"auc":{"last":0.99}}}' |
+            git notes --ref ml/runs append -F - HEAD
+            """)
+        let forged = try await verdict()
+        #expect(forged.passed == false)
+        #expect(forged.detail.contains("what is recorded of the run is not what it vouches for"))
+        // A signed commit vouches for what stands in its own files.
+        try project.write("work/models/m.bin", "three")
+        try project.write("work/metrics.json", #"{"auc": 0.87}"#)
+        try await project.sh("git add -A && git commit -qS -m three")
+        let signed = try await verdict()
+        #expect(signed.passed == true, "\(signed.detail)")
+        #expect(signed.detail == "the commit is signed by lead@example.com")
+        try await project.sh(
+            """
+            run=$(git ml runs --limit 1 --json | cut -c9-40) && now=$(date -u +%Y-%m-%dT%H:%M:%S.999999Z)
+            unset GIT_COMMITTER_DATE
+            echo '{"t":"'$now'","run":"'$run'","ev":"metrics","metrics":{"auc":{"last":0.99}}}' |
+            git notes --ref ml/runs append -F - HEAD
+            """)
+        let raised = try await verdict()
+        #expect(raised.detail == "metrics.auc is 0.99 in the note and 0.87 in the signed commit")
+        #expect(raised.passed == false)
+    }
+
+    @Test func `the protected branch's gates count, and what the work tree asks is tried when that is said`()
+        async throws
+    {
+        try await project.sh(
+            "git push -q -u origin main && git clone -q ../remote.git ../clone && cd ../clone && git ml init")
+        try await project.sh("sed -i 's/0.85/0.95/' ml.yaml", in: "clone")
+        let protected = try await project.ml("gate", "m", "prod", in: "clone")
+        #expect(protected.status == 0)
+        #expect(protected.output.contains("pass  metrics.auc >= 0.85"))
+        #expect(protected.errors.contains("--work-tree tries it"))
+        let own = try await project.ml("gate", "m", "prod", "--work-tree", in: "clone")
+        #expect(own.status == 1)
+        #expect(own.output.contains("fail  metrics.auc >= 0.95  0.9 against 0.95"))
+        try await project.sh("sed -i 's/prod:/test:/' ml.yaml", in: "clone")
+        let new = try await project.ml("gate", "m", "test", in: "clone")
+        #expect(new.status == 1)
+        #expect(new.errors.contains("does not know “m” and “test” yet"))
+    }
+
+    @Test func `an interrupted gate leaves no process and no checkout`() async throws {
+        try gates(
+            "[{run: [sh, -c, \"echo $$ > $OUT; sleep 1000\"]}]".replacing(
+                "$OUT", with: project.path.appending("child").string))
+        try await project.sh("git add ml.yaml && git commit -qm gates")
+        try await project.sh(
+            """
+            git-ml gate m prod > /dev/null 2>&1 & gate=$!
+            while [ ! -s ../child ]; do sleep 0.1; done
+            kill -TERM $gate
+            wait $gate && exit 1 || [ $? = 143 ]
+            while kill -0 $(cat ../child) 2>/dev/null; do sleep 0.1; done
+            [ "$(git worktree list | wc -l)" = 1 ]
+            """)
     }
 
     @Test func `a command runs in a clean checkout with the data, and its tests are counted`() async throws {
-        try gates("[{run: [python3, -m, pytest, -q, -p, no:cacheprovider, --junitxml, out/report.xml, tests], junit: out/report.xml}]")
+        try gates(
+            "[{run: [python3, -m, pytest, -q, -p, no:cacheprovider, --junitxml, out/report.xml, tests], junit: out/report.xml}]"
+        )
         try project.write(
             "work/tests/test_model.py",
             """
@@ -109,6 +213,7 @@ struct GateTests {
             def test_environment(): assert "SECRET_TOKEN" not in os.environ and not os.path.exists("untracked")
             """)
         try project.write("work/untracked", "")
+        try await project.sh("echo untracked >> .git/info/exclude")
         try await project.sh("git add tests ml.yaml && git commit -qm tests")
         let environment: [String: String?] = ["SECRET_TOKEN": "s"]
         let good = try await project.ml("gate", "m", "prod", environment: environment)
@@ -140,8 +245,10 @@ struct GateTests {
         for (detail, words) in zip(
             details,
             [
-                "the program “no-such-program” is not installed", "./no/script cannot be run in the checkout: no such file",
-                "ended after 1 s, its limit of time", "report.xml was not written", "r.xml cannot be read: it is no JUnit report",
+                "the program “no-such-program” is not installed",
+                "./no/script cannot be run in the checkout: no such file",
+                "ended after 1 s, its limit of time", "report.xml was not written",
+                "r.xml cannot be read: it is no JUnit report",
             ])
         { #expect(detail.hasPrefix(words), "\(detail)") }
     }
@@ -168,7 +275,8 @@ struct GateTests {
                 "row 2, column age: “x” is no integer", "row 3, column id: “1” stands in row 2 already",
                 "row 3, column plan: “gold\nplan” is none of the allowed values",
             ])
-        #expect(results[2]["detail"]?.string == "1 error in 1 rows, 3 columns: row 2, column age: “200” is more than 120")
+        #expect(
+            results[2]["detail"]?.string == "1 error in 1 rows, 3 columns: row 2, column age: “200” is more than 120")
     }
 
     @Test func `a schema that is missing or wrong and data that is nowhere fail with a reason`() async throws {
@@ -200,7 +308,9 @@ struct GateTests {
             open("models/m.bin", "w").write("trained " + os.environ.get("CHEAT", ""))
             """)
         try gates("[metrics.auc >= 0.85]", "    evidence: rerun\n")
-        try await project.sh("git add -A && git commit -qm code && git ml run -- python3 train.py && git add -A && git commit -qm trained")
+        try await project.sh(
+            "git add -A && git commit -qm code && git ml run -- python3 train.py && git add -A && git commit -qm trained"
+        )
         let honest = try await gate("--json")
         #expect(honest.status == 0, "\(honest)")
         #expect(try honest.objects.first?["detail"]?.string == "run again: auc was 0.9 and is 0.9")
@@ -233,7 +343,8 @@ struct GateTests {
             ("[{name: a, type: integer, constraints: {required: true}}, {name: b}]", "a,b\n,1\n"),
             ("[{name: a}, {name: b}]", "a,b\n1\n"), ("[{name: a}, {name: b}]", "a,b\n1,2,3\n"),
             ("[{name: a}, {name: b}]", "a,c\n1,2\n"), ("[{name: a}, {name: b}]", "a\n1\n"),
-            ("[{name: a}, {name: b}]", "a,b\n\"x\ny\",\"\"\"\"\n"), ("[{name: a, type: object}]", "a\n\"{\"\"x\"\": 1}\"\n"),
+            ("[{name: a}, {name: b}]", "a,b\n\"x\ny\",\"\"\"\"\n"),
+            ("[{name: a, type: object}]", "a\n\"{\"\"x\"\": 1}\"\n"),
         ]
         var list: [String] = []
         for (i, item) in cases.enumerated() {

@@ -20,6 +20,7 @@ struct RunStoreTests {
         content = LocalObjects(mlDirectory: repository.mlDirectory)
     }
 
+    @discardableResult
     private func commit(_ line: String = "git commit -q --allow-empty -m x") async throws -> ObjectID {
         try await sandbox.sh(line, in: "work")
         return try repository.resolve("HEAD")
@@ -151,5 +152,36 @@ struct RunStoreTests {
             try RunStore(repository).run(behind: first, path: "m.bin")
         }
         #expect(rivals?.runs.map(\.name) == ["maker", "rival"])
+    }
+
+    @Test func `a commit that leaves the model as it was has the run of the one before it, over merges too`()
+        async throws
+    {
+        try sandbox.directory.write("work/m.bin", "a model")
+        let first = try await commit("git add . && git commit -qm model")
+        let own = try record("own", on: first, source: .commit)
+        try await commit(
+            "git commit -q --allow-empty -m words && git switch -qc side && git commit -q --allow-empty -m side")
+        let merge = try await commit(
+            "git switch -q main && git commit -q --allow-empty -m main && git merge -q --no-ff side -m merge")
+        let store = try RunStore(repository)
+        #expect(try store.run(behind: merge, path: "m.bin")?.id == own)
+        #expect(try store.run(behind: merge) == nil)
+        let changed = try await commit("echo another > m.bin && git commit -qam change")
+        #expect(try store.run(behind: changed, path: "m.bin") == nil)
+        let removed = try await commit("git rm -q m.bin && git commit -qm remove")
+        #expect(try store.run(behind: removed, path: "m.bin") == nil)
+    }
+
+    @Test func `a run that repeats another is not the one behind a model`() async throws {
+        try sandbox.directory.write("work/m.bin", "a model")
+        let first = try await commit("git add . && git commit -qm model")
+        let made = [RunItem(path: "m.bin", digest: .of("a model"), size: 7, role: .model)]
+        let original = try record("original", on: first, auc: 0.9, outputs: made)
+        let copy = try record("copy", on: first, auc: 0.9000001, outputs: made)
+        let store = try RunStore(repository)
+        let run = try #require(try store.run(id: copy))
+        try store.change(run) { $0.tags([Reproduction.reproducesTag: original]) }
+        #expect(try RunStore(repository).run(behind: first, path: "m.bin")?.id == original)
     }
 }

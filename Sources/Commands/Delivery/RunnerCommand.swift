@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Base
 internal import Delivery
 internal import GitKit
+internal import Models
 internal import SystemPackage
 
 /// Which repository a runner works for, and where it keeps its state.
@@ -55,8 +56,11 @@ struct RunnerPass: AsyncParsableCommand {
 
     func run() async throws {
         let repository = try options.repository()
-        try await Runner(repository, places: options.places(repository)) { Terminal.line($0) }
-            .pass(always: wait)
+        do {
+            try await Runner(repository, places: options.places(repository)) { Terminal.line($0) }.pass(always: wait)
+        } catch let interruption as GateInterrupted {
+            throw ExitCode(128 + interruption.signal)
+        }
     }
 }
 

@@ -7,11 +7,13 @@ struct GateCommand: AsyncParsableCommand {
         commandName: "gate",
         abstract: "Try a stage's gates before tagging",
         discussion: """
-            The gates of ml.yaml, with both numbers of each comparison. Commands run in a clean checkout of the candidate, with
-            a cleaned environment; data is brought from the data remote when it is not here.
+            The gates of ml.yaml on the remote's default branch, as the runner will try them, with both numbers of each
+            comparison. Commands run in a clean checkout of the candidate, with a cleaned environment; data is brought from the
+            data remote when it is not here.
 
               $ git ml gate churn prod
               $ git ml gate churn prod v1.2.0 --recorded
+              $ git ml gate churn prod --work-tree        before new gates are pushed
 
             Exit status: 0 when all gates pass, 1 when one fails.
             """)
@@ -28,14 +30,14 @@ struct GateCommand: AsyncParsableCommand {
     @Flag(help: "Only what is recorded: expressions and signatures. Nothing is executed or fetched.")
     var recorded = false
 
+    @Flag(help: "Go by ml.yaml as it is in the work tree, not by that of the protected branch.")
+    var workTree = false
+
     @OptionGroup var json: JSONOption
 
     func run() async throws {
-        let trial = try StageTrial(model: model, stage: stage, candidate: candidate)
-        let results: [GateResult]
-        do { results = try await trial.results(recorded ? .recorded : .all) } catch let failure as GateInterrupted {
-            throw ExitCode(128 + failure.signal)
-        }
+        let trial = try StageTrial(model: model, stage: stage, candidate: candidate, isOwn: workTree)
+        let results = try await trial.results(recorded ? .recorded : .all)
         if json.isOn { for result in results { print(result.json) } } else { GateTable(results).print() }
         if results.contains(where: { !$0.isPassed }) { throw ExitCode(1) }
     }

@@ -30,6 +30,9 @@ struct ReviewCommand: AsyncParsableCommand {
     @Flag(help: "Try all gates: commands are executed, data is fetched.")
     var runGates = false
 
+    @Flag(help: "Go by ml.yaml as it is in the work tree, not by that of the protected branch.")
+    var workTree = false
+
     @Option(help: "Write a page of its own to this file; - is standard output.")
     var html: String?
 
@@ -46,7 +49,7 @@ struct ReviewCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let trial = try StageTrial(model: model, stage: stage, candidate: candidate)
+        let trial = try StageTrial(model: model, stage: stage, candidate: candidate, isOwn: workTree)
         let gates = try await trial.results(runGates ? .all : .recorded)
         let review = try await ReviewBuilder(
             store: trial.store, entry: trial.entry, settings: trial.model, stage: trial.settings

@@ -1,3 +1,4 @@
+internal import ArgumentParser
 internal import Base
 internal import GitKit
 internal import Models
@@ -7,21 +8,31 @@ internal import Storage
 /// A candidate and the stage it might go into, as `gate` and `review` are told of them.
 struct StageTrial {
     let store: RunStore
-    let project: Project
     let registry: Registry
     let entry: ModelEntry
     let model: ModelSettings
     let stage: String
     let settings: StageSettings
     let candidate: ObjectID
+    private let project: Project
+    /// Where the settings come from; nil: the work tree.
+    private let policy: ObjectID?
 
-    init(model name: String, stage: String, candidate word: String) throws {
+    /// The settings are those of the protected branch where it is known, else, and when `isOwn`, those of the work tree.
+    init(model name: String, stage: String, candidate word: String, isOwn: Bool) throws {
         store = try RunStore.current()
         let repository = store.repository
-        project = try Project.here(repository)
+        let own = try Project.here(repository)
+        let (project, policy) = try Self.policy(repository, own, isOwn, model: name, stage: stage)
+        (self.project, self.policy) = (project, policy)
         let (name, model) = try project.model(name)
         guard let settings = project.stage(stage, of: name) else {
             throw ModelFailure.unknownStage(stage, known: Array(project.stages.keys))
+        }
+        if policy != nil, repository.workTree != nil, own.stage(stage, of: name) != settings {
+            Terminal.error(
+                "git-ml: ml.yaml in the work tree asks something else of “\(stage)” than the protected branch, which counts; "
+                    + "--work-tree tries it")
         }
         registry = try Registry(repository, allowLight: project.allowsLightTags)
         let store = store
@@ -34,15 +45,38 @@ struct StageTrial {
         self.settings = settings
     }
 
+    private static func policy(_ repository: Repository, _ own: Project, _ isOwn: Bool, model: String, stage: String)
+        throws -> (Project, ObjectID?)
+    {
+        if isOwn { return (own, nil) }
+        if repository.workTree != nil, try repository.remotes().isEmpty { return (own, nil) }
+        let policy: Policy?
+        do { policy = try Policy.protected(repository) } catch is UnknownDefaultBranch { return (own, nil) }
+        guard let policy else { return (own, nil) }
+        if let name = ModelName(model), repository.workTree != nil, own.models[name] != nil,
+            policy.project.models[name] == nil || policy.project.stage(stage, of: name) == nil
+        {
+            Terminal.error(
+                "git-ml: the protected branch does not know “\(model)” and “\(stage)” yet; ml.yaml in the work tree is tried"
+            )
+            return (own, nil)
+        }
+        return (policy.project, policy.commit)
+    }
+
     /// Tries the gates of some kinds; a person is told what takes a while.
     func results(_ kinds: GateKinds) async throws -> [GateResult] {
         let (repository, project) = (store.repository, project)
-        let check = try GateCheck(
-            repository, store: store, policy: repository.workTree == nil ? repository.head() : nil, registry: registry,
+        let check = GateCheck(
+            repository, store: store, policy: policy, registry: registry,
             remote: { try DataRemote(repository, project: project).own() },
             say: { Terminal.error("git-ml: \(Terminal.safe($0))") })
-        return try await check.check(
-            settings, model: entry.name, path: model.path, candidate: candidate,
-            current: entry.desired[stage]?.commit, kinds: kinds)
+        do {
+            return try await check.check(
+                settings, model: entry.name, path: model.path, candidate: candidate,
+                current: entry.desired[stage]?.commit, kinds: kinds)
+        } catch let interruption as GateInterrupted {
+            throw ExitCode(128 + interruption.signal)
+        }
     }
 }

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Base
 internal import GitKit
 internal import Models
+internal import Runs
 
 /// Options of the commands that make tags.
 struct TagOptions: ParsableArguments {
@@ -63,10 +64,24 @@ struct TagMaking {
             draft.commit.hex,
         ]
         let git = repository.git.with(TagDate.environment(after: draft.after))
-        let result = try await git.attempt(words, input: Array(draft.message.utf8))
+        let result = try await git.attempt(words, input: Array(message(of: draft).utf8))
         if result.status == 0, let id = try repository.ref("refs/tags/\(name)") { return id }
         if result.errors.contains("already exists") { return nil }
         throw TagFailure.notMade(name: name, words: result.errors.trimmingTrailingSpace)
+    }
+
+    /// The message; one that is signed vouches for the run behind the model too (``RunStatement``).
+    private func message(of draft: TagDraft) throws -> String {
+        switch draft.tag.action {
+        case .register, .assign: break
+        default: return draft.message
+        }
+        guard options.sign,
+            let line = try RunStatement.line(
+                of: draft.tag.model, path: Project.here(repository).models[draft.tag.model]?.path, at: draft.commit,
+                in: RunStore(repository))
+        else { return draft.message }
+        return draft.message + (draft.message.hasSuffix("\n") ? "" : "\n\n") + line
     }
 
     /// Pushes a tag that must not be there yet; false when it is, and then it is gone here and the remote's tags have come.

@@ -70,6 +70,10 @@ public struct GateCheck: Sendable {
                 results.append(GateResult(.run, "one recorded run", isPassed: false, "\(failure)"))
             }
         }
+        if stage.evidence == .signed, kinds.contains(.recorded), let run {
+            let evidence = SignedEvidence(repository: repository, store: store, model: model, policy: policy)
+            results.append(try await evidence.check(run, stage, on: candidate))
+        }
         if isRerun, let run {
             results.append(try await rerun(run, stage, model))
         }
@@ -92,7 +96,7 @@ public struct GateCheck: Sendable {
     }
 
     private func rerun(_ run: Run, _ stage: StageSettings, _ model: ModelName) async throws -> GateResult {
-        let metrics = stage.expressions.reduce(into: Set<String>()) { $0.formUnion($1.filter.metrics) }
+        let metrics = stage.expressions.reduce(into: Set<String>()) { $0.formUnion($1.filter.asked.metrics) }
         // As it was recorded, not as the model sees it.
         let recorded = try store.run(id: run.id) ?? run
         return try await RerunEvidence(repository: repository, model: model, remote: remote, say: say).check(

@@ -17,6 +17,7 @@ extension Review {
             "passed": .bool(passes), "gates": .array(gates.map(\.json)), "metrics": .array(metrics.map(\.json)),
             "params": .array(params.map(\.json)), "environment": .array(environment.map(\.json)),
             "data": .array(data.map(\.json)), "code": .array(code.map(\.json)),
+            "approvals": .array(approvals.map(\.json)), "approvals_asked": .int(approvalsAsked),
             "reproducibility": [
                 "verdict": .string(reproducibility.verdict.rawValue),
                 "reasons": .array(reproducibility.reasons.map { .string($0) }),

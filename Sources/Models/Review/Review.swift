@@ -68,6 +68,10 @@ public struct Review: Sendable {
     public internal(set) var data: [DataChange] = []
     public internal(set) var gates: [GateResult] = []
     public internal(set) var reproducibility: Reproducibility
+    /// Of the candidate for this stage, oldest first; whether they count is for policy to say.
+    public internal(set) var approvals: [Approval] = []
+    /// How many the stage asks for.
+    public internal(set) var approvalsAsked: Int64 = 0
 
     /// Whether all gates that were tried passed.
     public var passes: Bool { gates.allSatisfy(\.isPassed) }

@@ -29,6 +29,8 @@ public struct ReviewBuilder: Sendable {
             reproducibility: try new.run.map { try Reproducibility.of($0, in: store) }
                 ?? .none(new.problem ?? "no run is recorded"))
         review.gates = gates
+        review.approvals = try ApprovalLog(repository).approvals(of: entry.name, at: candidate, for: name)
+        review.approvalsAsked = stage.approvals
         review.metrics = metrics(old?.run, new.run)
         review.params = Self.differences(old?.run?.params ?? [:], new.run?.params ?? [:], old != nil)
         review.environment = Self.differences(

@@ -47,6 +47,7 @@ public struct ReviewPage: Sendable {
             Self.data(review), Self.code(review), Self.values("Environment", review.environment, review),
             Self.provenance(review),
         ]
+        if review.approvalsAsked > 0 || !review.approvals.isEmpty { sections.insert(Self.approvals(review), at: 2) }
     }
 
     private static func verdict(_ review: Review) -> Cell {
@@ -96,6 +97,18 @@ public struct ReviewPage: Sendable {
             }
         }
         if review.gates.isEmpty { section.note = "The stage has no gates that were tried." }
+        return section
+    }
+
+    private static func approvals(_ review: Review) -> Section {
+        var section = Section(title: "Approvals", columns: ["by", "at", "signed", "message"])
+        section.rows = review.approvals.map { approval in
+            [
+                .foreign(approval.by), .own(approval.time.minutes), .own(approval.signature == nil ? "no" : "yes"),
+                .foreign(approval.message),
+            ]
+        }
+        section.note = "\(review.approvalsAsked) asked for, \(review.approvals.count) given; whose count, policy says."
         return section
     }
 

@@ -44,12 +44,33 @@ extension Filter {
         condition.sources.contains { $0.subject == subject }
     }
 
-    /// The metrics of the candidate that it asks for.
-    public var metrics: Set<String> {
-        Set(
-            condition.sources.compactMap { source in
-                if case .metric(let key) = source.operand, source.subject == .candidate { key } else { nil }
-            })
+    /// What a gate asks of the candidate.
+    public struct Asked: Sendable, Equatable {
+        public var metrics: Set<String> = []
+        public var params: Set<String> = []
+        /// Tags and attributes, as a filter writes them.
+        public var others: Set<String> = []
+
+        public init() {}
+
+        public mutating func add(_ other: Asked) {
+            metrics.formUnion(other.metrics)
+            params.formUnion(other.params)
+            others.formUnion(other.others)
+        }
+    }
+
+    /// The values of the candidate that it asks for.
+    public var asked: Asked {
+        var asked = Asked()
+        for source in condition.sources where source.subject == .candidate {
+            switch source.operand {
+            case .metric(let key): asked.metrics.insert(key)
+            case .param(let key): asked.params.insert(key)
+            case .tag, .attribute: asked.others.insert(source.description)
+            }
+        }
+        return asked
     }
 
     /// Tries a gate: a filter on the candidate that may compare with what is in the stage and with registered versions.
