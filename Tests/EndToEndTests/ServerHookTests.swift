@@ -187,6 +187,22 @@ struct ServerHookTests {
         #expect(mended.status == 0, "\(mended)")
     }
 
+    @Test func `a server whose git-ml is gone takes branches, and neither records nor tags of models`() async throws {
+        let project = try await project(stage: "{}")
+        try await project.sh(
+            """
+            sed -i "s|^ml=.*|ml=/nowhere|; s/|| ml=git-ml/|| ml=git-ml-is-gone/" ../remote.git/hooks/pre-receive
+            git commit -q --allow-empty -m more; git tag -s -m x 'm#prod#1'; git tag plain
+            """)
+        let branch = try await push(project, "main", "plain")
+        #expect(branch.status == 0, "\(branch)")
+        #expect(branch.errors.contains("remote: git-ml: git-ml-is-gone cannot be run on this server"))
+        let tag = try await push(project, "m#prod#1")
+        #expect(tag.status != 0 && tag.errors.contains("cannot be run"), "\(tag)")
+        let notes = try await push(project, "--delete", "refs/notes/ml/runs")
+        #expect(notes.status != 0, "\(notes)")
+    }
+
     @Test func `init --bare puts the hook behind one that is there, replaces our older one, and takes it out again`()
         async throws
     {
