@@ -57,6 +57,7 @@ struct ImageCommand: AsyncParsableCommand {
             for layer in image.layers {
                 print(Terminal.safe("layer:".padded(to: 14) + "\(layer.digest) \(ByteCount.format(layer.size))"))
             }
+            for kind in image.attached { print(Terminal.safe("attached:".padded(to: 14) + kind)) }
             for (key, value) in image.labels.sorted(by: { $0.key < $1.key }) {
                 print(Terminal.safe("label:".padded(to: 14) + "\(key)=\(value)"))
             }

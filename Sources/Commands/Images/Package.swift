@@ -49,6 +49,11 @@ struct Package: AsyncParsableCommand {
     @Flag(help: "Look up anew what the base's tag means, and pin it in ml.lock.")
     var updateBase = false
 
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Put a bill of materials (CycloneDX) and provenance (in-toto, SLSA) beside the image.")
+    var attest = true
+
     @Flag(help: "Show what the image would be, and what would have to be sent.")
     var dryRun = false
 
@@ -95,6 +100,8 @@ struct Package: AsyncParsableCommand {
         var choices = ModelPackage.Choices()
         choices.platform = try platform.map { try Platform($0) }
         choices.form = layer == .tar ? .tar : .gzip
+        choices.attests = attest
+        choices.tag = found.tag
         choices.base = updateBase ? .renewed : dryRun ? .looked : repository.workTree == nil ? .required : .written
         choices.fetch = { pointers in
             let bar = ProgressBar("fetching")
@@ -140,6 +147,8 @@ struct PackagedModel {
     let entry: ModelEntry
     let settings: ModelSettings
     let commit: ObjectID
+    /// The tag that led to it.
+    let tag: String?
 
     /// Reads `NAME`, `NAME@VERSION` or `NAME#STAGE`.
     ///
@@ -153,7 +162,7 @@ struct PackagedModel {
         let tags = Registry(try repository.tags(), allowLight: project.allowsLightTags).models
         let name = String(text[..<mark])
         let known = ModelName(name).flatMap { tags[$0] }
-        commit = try Self.commit(text, mark, known, repository)
+        (commit, tag) = try Self.commit(text, mark, known, repository)
         if let modelName = ModelName(name), let own = (try? Project.at(commit, in: repository))?.models[modelName] {
             settings = own
             entry = known ?? ModelEntry(name: modelName)
@@ -169,19 +178,19 @@ struct PackagedModel {
 
     private static func commit(
         _ text: String, _ mark: String.Index, _ entry: ModelEntry?, _ repository: Repository
-    ) throws -> ObjectID {
+    ) throws -> (ObjectID, tag: String?) {
         guard mark < text.endIndex else {
-            if let latest = entry?.latest { return latest.commit }
-            return try repository.resolve("HEAD")
+            if let latest = entry?.latest { return (latest.commit, latest.tag) }
+            return (try repository.resolve("HEAD"), nil)
         }
         let word = String(text[text.index(after: mark)...])
         if text[mark] == "#" {
             guard let assignment = entry?.desired[word] else { throw ModelFailure.noVersion(model: text) }
-            return assignment.commit
+            return (assignment.commit, assignment.tag)
         }
         guard let version = SemanticVersion(word),
             let found = entry?.versions.last(where: { $0.version == version && !$0.isDeregistered })
         else { throw ModelFailure.noVersion(model: text) }
-        return found.commit
+        return (found.commit, found.tag)
     }
 }
