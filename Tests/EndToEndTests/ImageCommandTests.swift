@@ -166,7 +166,9 @@ struct ImageCommandTests {
     @Test func `a bill of materials and provenance stand beside the image, and others find them valid`() async throws {
         try await makeModel("{files: [src], source: 'https://example.com/churn'}")
         let registry = try await DockerRegistry(project.path)
-        try await project.sh("echo '{\"auc\":0.9}' > metrics.json && git add . && git commit -qm metrics && git tag -a 'churn#prod#1' -m one")
+        try await project.sh(
+            "echo '{\"auc\":0.9}' > metrics.json && git add . && git commit -qm metrics && git tag -a 'churn#prod#1' -m one"
+        )
         let place = "\(registry.host)/acme/churn:prod"
         let image = try json(await project.run(["package", "churn#prod", "--to", place, "--json"])).first
         let digest = try #require(image?["digest"]?.string?.dropFirst(7).description)
@@ -215,6 +217,52 @@ struct ImageCommandTests {
         let none = try await project.ml("package", "churn#prod", "--no-attest", "--to", "oci:../plain:v1", "--json")
         #expect(try json(none).first?["digest"]?.string == "sha256:" + digest)
         #expect(try await !project.ml("image", "inspect", "oci:../plain:v1").output.contains("attached"))
+    }
+
+    @Test func `images are listed with versions and stages, verified, and removed when nothing needs them`()
+        async throws
+    {
+        try await makeModel()
+        let registry = try await DockerRegistry(project.path)
+        try await project.sh(
+            "echo 'registry: \(registry.host)/acme' >> ml.yaml && git add . && git commit -qm registry")
+        let head = try await project.ml("package", "churn", "--to", "\(registry.host)/acme/churn:kept")
+        #expect(head.status == 0, "\(head)")
+        try await project.sh(
+            """
+            printf x >> models/m.bin && git commit -qam two && git tag -a churn@v2.0.0 -m two && git tag -a 'churn#prod#1' -m two
+            git ml package churn@v2.0.0
+            git tag -d churn@v2.0.0 && git tag -a churn@v1.5.0 -m two 'HEAD^' && git tag -a churn@v2.0.0 -m two
+            printf y >> models/m.bin && git commit -qam three && git tag -a 'churn#test#2' -m three && git ml package 'churn#test'
+            git tag -d 'churn#test#2'
+            """)
+        let three = try await project.sh("git rev-parse HEAD").trimmingTrailingSpace
+        let listed = try json(await project.run(["images", "churn", "--json"]))
+        #expect(listed.map { $0["tag"]?.string } == [three, "kept", "v2.0.0"])
+        #expect(listed.last?["stages"] == ["prod"] && listed.last?["version"]?.string == "v2.0.0")
+        let table = try await project.ml("images", "churn").output
+        #expect(table.hasPrefix("TAG") && table.contains("v2.0.0") && !table.contains("sha256-"))
+
+        let good = try await project.ml("image", "verify", "\(registry.host)/acme/churn:v2.0.0")
+        #expect(good.status == 5, "the tag object of v2.0.0 was made anew: \(good)")
+        #expect(good.output.contains("provenance           failed  the tag churn@v2.0.0 was moved since"))
+        #expect(good.output.contains("rebuilt              ok"))
+        let kept = try await project.ml("image", "verify", "\(registry.host)/acme/churn:kept", "--json")
+        #expect(kept.status == 0, "\(kept)")
+        #expect(
+            try json(kept).map { $0["check"]?.string } == [
+                "manifest and config", "layers", "commit", "rebuilt", "provenance",
+            ])
+
+        let dry = try await project.ml("images", "gc", "churn")
+        #expect(dry.output.hasPrefix("would remove \(registry.host)/acme/churn:\(three) ("), "\(dry)")
+        #expect(dry.output.split(separator: "\n").count == 1)
+        let removed = try json(await project.run(["images", "gc", "churn", "--delete", "--json"]))
+        #expect(removed.map { $0["removed"]?.bool } == [true])
+        let left = try json(await project.run(["images", "churn", "--json"]))
+        #expect(left.map { $0["tag"]?.string } == ["kept", "v2.0.0"])
+        let none = try await project.ml("images", "gc", "churn")
+        #expect(none.output == "Every image of churn there is needed.\n")
     }
 
     // MARK: Bases

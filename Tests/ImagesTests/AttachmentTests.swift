@@ -39,7 +39,8 @@ struct AttachmentTests {
     }
 
     @Test(arguments: ["docker-registry", "no API", "web page instead of the API", "API", "layout"])
-    func `documents stand beside an image once, however often it is pushed, in a place with`(kind: String) async throws {
+    func `documents stand beside an image once, however often it is pushed, in a place with`(kind: String) async throws
+    {
         let image = try await image()
         var servers: [Any] = []
         var place = "oci:\(fixture.path)/images:v1"
@@ -63,13 +64,16 @@ struct AttachmentTests {
         if kind == "layout" {
             try await fixture.validate("images", tag: "v1")
             // One image is still one image.
-            let base = try await ImageReference("oci:\(fixture.path)/images").source(ImageFixture.options()).manifest(nil)
+            let base = try await ImageReference("oci:\(fixture.path)/images").source(ImageFixture.options()).manifest(
+                nil)
             #expect(base.descriptor == image.manifest)
         }
         _ = servers
     }
 
-    @Test func `a registry that answers the fallback tag with an image itself is told of, and gets no tag`() async throws {
+    @Test func `a registry that answers the fallback tag with an image itself is told of, and gets no tag`()
+        async throws
+    {
         let server = try await RegistryServer(fixture.path)
         let plain = try await fixture.image()
         try await fixture.push(plain, to: "\(server.host)/acme/x:sha256-\(plain.manifest.digest.hex)")

@@ -2,7 +2,7 @@
 """A small container registry for tests, which can be told to misbehave. Standard library only; keeps all in memory.
 
     registry.py [--user NAME:PASSWORD] [--auth basic|token|identity] [--lifetime SECONDS] [--referrers]
-                [--faults FILE]
+                [--page TAGS] [--faults FILE]
 
 Listens on two ports of 127.0.0.1: the registry's own, and one that stands for other hosts (storage behind a redirect, upload
 hosts). Prints "listening on HOST:PORT and HOST:PORT" first, then one JSON line a request, with "other": true for the second port
@@ -184,6 +184,8 @@ class Handler(BaseHTTPRequestHandler):
             if kind == "manifests":
                 return self.manifest(repository, name)
             return self.upload(repository, name, query)
+        if match := re.fullmatch(r"/v2/(.+)/tags/list", path):
+            return self.tags(match.group(1), query)
         match = re.fullmatch(r"/v2/(.+)/referrers/(sha256:[0-9a-f]{64})", path)
         if match and self.state.options.referrers:
             return self.referrers(*match.groups()) if self.allows(match.group(1), "pull") else self.challenge(match.group(1))
@@ -309,6 +311,8 @@ class Handler(BaseHTTPRequestHandler):
         state, faults = self.state, self.state.faults
         if self.command == "PUT":
             return self.put_manifest(repository, name)
+        if self.command == "DELETE":
+            return self.refuse(405, "UNSUPPORTED", "The operation is unsupported.")
         if faults.take("manifest-html"):
             return self.page()
         if (repository, name) not in state.manifests:
@@ -318,6 +322,16 @@ class Handler(BaseHTTPRequestHandler):
             data = data.replace(b'"schemaVersion":2', b'"schemaVersion" :2')
         stated = "sha256:" + "0" * 64 if faults.take("manifest-wrong-header") else digest(data)
         self.answer(200, {"Content-Type": kind, "Docker-Content-Digest": stated}, data)
+
+    def tags(self, repository, query):
+        """A page of tags, with a relative link to the next one."""
+        names = sorted(name for place, name in self.state.manifests if place == repository and ":" not in name)
+        rest = [name for name in names if name > query.get("last", [""])[0]]
+        page = rest[:self.state.options.page]
+        headers = {"Content-Type": "application/json"}
+        if len(rest) > len(page):
+            headers["Link"] = f'</v2/{repository}/tags/list?last={page[-1]}>; rel="next"'
+        self.answer(200, headers, json.dumps({"name": repository, "tags": page or None}).encode())
 
     def put_manifest(self, repository, name):
         state, body = self.state, self.body()
@@ -360,6 +374,7 @@ def main():
     parser.add_argument("--user", default="ann:a:secret")
     parser.add_argument("--auth", choices=["basic", "token", "identity"])
     parser.add_argument("--referrers", action="store_true")
+    parser.add_argument("--page", type=int, default=1000)
     parser.add_argument("--lifetime", type=int, default=300)
     parser.add_argument("--faults")
     Handler.state = State(parser.parse_args())

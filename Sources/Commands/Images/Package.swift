@@ -4,8 +4,6 @@ internal import Delivery
 internal import GitKit
 internal import Images
 internal import Models
-internal import Pointers
-internal import Storage
 internal import Synchronization
 
 struct Package: AsyncParsableCommand {
@@ -97,20 +95,11 @@ struct Package: AsyncParsableCommand {
     private func choices(
         _ repository: Repository, _ found: PackagedModel, _ bar: ProgressBar
     ) throws -> ModelPackage.Choices {
-        var choices = ModelPackage.Choices()
+        var choices = found.choices(repository)
         choices.platform = try platform.map { try Platform($0) }
         choices.form = layer == .tar ? .tar : .gzip
         choices.attests = attest
-        choices.tag = found.tag
         choices.base = updateBase ? .renewed : dryRun ? .looked : repository.workTree == nil ? .required : .written
-        choices.fetch = { pointers in
-            let bar = ProgressBar("fetching")
-            defer { bar.finish() }
-            let remote = try DataRemote(repository, project: found.project).own()
-            try await DataTransfer(repository, store: repository.contentStore, remote: remote) {
-                bar.advance(by: $0, of: $1)
-            }.fetch(pointers)
-        }
         choices.hashed = { bar.advance(by: $0) }
         return choices
     }
@@ -138,59 +127,5 @@ struct Package: AsyncParsableCommand {
                 ? "would \(reference.isLocal ? "write" : "push") \(reference): \(ByteCount.format(bytes)) of layers"
                 : "\(verb) \(reference) (\(ByteCount.format(image.size)); \(sent))")
         print("\(image.manifest.digest)")
-    }
-}
-
-/// The model that a command's argument names, at the commit that it means.
-struct PackagedModel {
-    let project: Project
-    let entry: ModelEntry
-    let settings: ModelSettings
-    let commit: ObjectID
-    /// The tag that led to it.
-    let tag: String?
-
-    /// Reads `NAME`, `NAME@VERSION` or `NAME#STAGE`.
-    ///
-    /// What a commit's own `ml.yaml` says of the model goes before the one of the work tree.
-    init(_ text: String, in repository: Repository) throws {
-        let mark = text.firstIndex { "@#".contains($0) } ?? text.endIndex
-        project =
-            try repository.workTree == nil
-            ? repository.head().flatMap { try Project.at($0, in: repository) } ?? Project()
-            : Project.inWorkTree(of: repository)
-        let tags = Registry(try repository.tags(), allowLight: project.allowsLightTags).models
-        let name = String(text[..<mark])
-        let known = ModelName(name).flatMap { tags[$0] }
-        (commit, tag) = try Self.commit(text, mark, known, repository)
-        if let modelName = ModelName(name), let own = (try? Project.at(commit, in: repository))?.models[modelName] {
-            settings = own
-            entry = known ?? ModelEntry(name: modelName)
-        } else {
-            let (modelName, found) = try project.model(name)
-            settings = found
-            entry = tags[modelName] ?? ModelEntry(name: modelName)
-        }
-        guard try repository.entry(settings.path, in: commit) != nil else {
-            throw ModelFailure.noFile(path: settings.path, commit: commit.short)
-        }
-    }
-
-    private static func commit(
-        _ text: String, _ mark: String.Index, _ entry: ModelEntry?, _ repository: Repository
-    ) throws -> (ObjectID, tag: String?) {
-        guard mark < text.endIndex else {
-            if let latest = entry?.latest { return (latest.commit, latest.tag) }
-            return (try repository.resolve("HEAD"), nil)
-        }
-        let word = String(text[text.index(after: mark)...])
-        if text[mark] == "#" {
-            guard let assignment = entry?.desired[word] else { throw ModelFailure.noVersion(model: text) }
-            return (assignment.commit, assignment.tag)
-        }
-        guard let version = SemanticVersion(word),
-            let found = entry?.versions.last(where: { $0.version == version && !$0.isDeregistered })
-        else { throw ModelFailure.noVersion(model: text) }
-        return (found.commit, found.tag)
     }
 }

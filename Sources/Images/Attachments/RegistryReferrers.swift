@@ -26,20 +26,22 @@ struct RegistryReferrers {
 
     private func tag(_ image: Digest) -> String { "sha256-\(image.hex)" }
 
+    /// The manifest that lists them where the registry does not; nil where there is none.
+    func fallback(_ image: Digest) async throws -> StoredManifest? {
+        do {
+            return try await RegistrySource(session: session, tag: tag(image), digest: nil).manifest(nil)
+        } catch let failure as ImageFailure where failure.kind == .notFound { return nil }
+    }
+
     /// The index of the tag; an empty one where there is none.
     private func index(_ image: Digest) async throws -> JSON {
-        let source = RegistrySource(session: session, tag: tag(image), digest: nil)
-        do {
-            let found = try await source.manifest(nil)
-            guard found.isIndex else {
-                throw ImageFailure.unsupported(
-                    "\(session.name) answers the tag \(tag(image)) with an image, so that nothing can be attached to it",
-                    hints: ["push without it: --no-attest"])
-            }
-            return found.json
-        } catch let failure as ImageFailure where failure.kind == .notFound {
-            return OCILayout.index([])
+        guard let found = try await fallback(image) else { return OCILayout.index([]) }
+        guard found.isIndex else {
+            throw ImageFailure.unsupported(
+                "\(session.name) answers the tag \(tag(image)) with an image, so that nothing can be attached to it",
+                hints: ["push without it: --no-attest"])
         }
+        return found.json
     }
 
     /// Attaches a document; the registry itself says whether it keeps the list.

@@ -167,6 +167,8 @@ struct LayoutDestination: ImageDestination {
         }
         let attached = try await attach(image, isNew: !lacking.isEmpty)
         try layout.publish(image.manifest, image.platform, as: tag, attached)
+        // Whoever removed another image just now has taken what only that one needed; what is published is safe.
+        for blob in image.blobs { try await layout.insert(blob) }
         return lacking
     }
 
