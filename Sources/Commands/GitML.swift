@@ -49,7 +49,7 @@ public struct GitML: AsyncParsableCommand {
             CommandGroup(
                 name: "Delivery:",
                 subcommands: [RunnerCommand.self, Deliveries.self, Logs.self, Local.self]),
-            CommandGroup(name: "Images:", subcommands: [Package.self, ImageCommand.self]),
+            CommandGroup(name: "Images:", subcommands: [Package.self, ImagesCommand.self, ImageCommand.self]),
             CommandGroup(
                 name: "Plumbing:",
                 subcommands: [FilterProcessCommand.self, MergeDataset.self, Hook.self, SwitchCommand.self, Manual.self]),

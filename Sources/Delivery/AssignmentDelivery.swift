@@ -121,6 +121,7 @@ struct AssignmentDelivery {
     /// Code may be content too, which the step before has not brought.
     private func packageChoices() -> ModelPackage.Choices {
         var choices = ModelPackage.Choices()
+        choices.tag = assignment.tag
         choices.fetch = { [repository, policy] pointers in
             let remote = try policy.data.objectRemote(of: repository, gitRemote: repository.commonDirectory.string)
             try await DataTransfer(repository, store: repository.contentStore, remote: remote).fetch(pointers)

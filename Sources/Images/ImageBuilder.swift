@@ -7,6 +7,8 @@ public struct Image: Sendable {
     /// Those of the base first.
     public let layers: [Layer]
     public let config: JSON
+    /// What is to stand beside it wherever it goes, made only where there is none yet; nil: nothing.
+    public var attachments: (@Sendable () async throws -> [Attachment])?
     let manifestBytes: [UInt8]
     let configBlob: ImageBlob
 

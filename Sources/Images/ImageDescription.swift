@@ -1,5 +1,4 @@
 public import Base
-internal import SystemPackage
 
 /// What manifest and config say of an image, wherever it is.
 public struct ImageDescription: Sendable {
@@ -13,6 +12,8 @@ public struct ImageDescription: Sendable {
     public let layers: [Descriptor]
     /// Nil for an index.
     public let config: JSON?
+    /// What stands beside it: kinds of documents.
+    public let attached: [String]
 
     public var labels: [String: String] { config?["config"]?["Labels"]?.texts ?? [:] }
 
@@ -24,25 +25,20 @@ public struct ImageDescription: Sendable {
         choices = try found.isIndex ? found.platforms().map(\.platform) : []
         var index: Digest?
         if found.isIndex, let platform {
-            let best = try found.platforms().compactMap { choice in
-                platform.distance(of: choice.platform).map { ($0, choice.descriptor) }
-            }.min { $0.0 < $1.0 }
-            guard let best else {
-                throw ImageFailure.noPlatform(
-                    reference: "\(reference)", wanted: "\(platform)", there: choices.map { "\($0)" })
-            }
+            let choice = try found.choose(platform, reference)
             index = found.descriptor.digest
-            found = try await source.manifest(best.1.digest)
+            found = try await source.manifest(choice.digest)
         }
         self.index = index
         manifest = found.descriptor
         guard !found.isIndex else {
-            (layers, config, self.platform) = ([], nil, nil)
+            (layers, config, self.platform, attached) = ([], nil, nil, [])
             return
         }
         layers = try found.layers()
         config = try await Self.config(found, source)
         self.platform = config.flatMap { Platform($0) }
+        attached = try await source.referrers(of: manifest.digest).map(\.type)
     }
 
     private static func config(_ manifest: StoredManifest, _ source: any ImageSource) async throws -> JSON? {
@@ -50,10 +46,7 @@ public struct ImageDescription: Sendable {
         guard descriptor.size <= BaseImages.configLimit else {
             throw ImageFailure.malformed(place: manifest.place, reason: "its config has \(descriptor.size) bytes")
         }
-        let file = FilePath(environmentValue("TMPDIR") ?? "/tmp").appending("git-ml-config-\(UUIDv7())")
-        defer { Files.remove(file) }
-        try await source.fetch(descriptor, to: file) { _ in }
-        return try? JSON.parse(try Files.readText(file) ?? "")
+        return try? JSON.parse(String(decoding: try await source.read(descriptor), as: UTF8.self))
     }
 
     /// One object as `git ml image inspect --json` prints it.
@@ -67,7 +60,7 @@ public struct ImageDescription: Sendable {
                 layers.map {
                     ["digest": .string("\($0.digest)"), "size": .int($0.size), "media_type": .string($0.mediaType)]
                 }),
-            "labels": .sorted(labels), "config": config ?? .null,
+            "attached": .array(attached.map { .string($0) }), "labels": .sorted(labels), "config": config ?? .null,
         ]
     }
 }

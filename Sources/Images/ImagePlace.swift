@@ -23,13 +23,25 @@ public protocol ImageSource: Sendable {
     func manifest(_ digest: Digest?) async throws -> StoredManifest
     /// Brings a blob into a file, which then has exactly the bytes that the descriptor promises.
     func fetch(_ blob: Descriptor, to file: FilePath, progress: @escaping ByteProgress) async throws
+    /// The manifests that name an image as their subject.
+    func referrers(of image: Digest) async throws -> [Referrer]
+}
+
+extension ImageSource {
+    /// A small blob's bytes.
+    func read(_ blob: Descriptor) async throws -> [UInt8] {
+        let file = FilePath(environmentValue("TMPDIR") ?? "/tmp").appending("git-ml-blob-\(UUIDv7())")
+        defer { Files.remove(file) }
+        try await fetch(blob, to: file) { _ in }
+        return try Files.read(file) ?? []
+    }
 }
 
 /// A place that images go to.
 public protocol ImageDestination: Sendable {
     /// Which of an image's blobs are not there yet.
     func lacking(_ image: Image) async throws -> Set<Digest>
-    /// Stores what is lacking and then, last of all, the name.
+    /// Stores what is lacking, what is to stand beside the image, and then, last of all, the name.
     ///
     /// - Returns: The blobs that had to be moved; a registry that had one in another repository moved nothing.
     func store(_ image: Image, _ report: TransferReport) async throws -> Set<Digest>

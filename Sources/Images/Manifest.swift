@@ -123,6 +123,19 @@ public struct StoredManifest: Sendable {
         }
     }
 
+    /// The image of an index that suits a platform best; the error lists what there is.
+    func choose(_ platform: Platform, _ reference: ImageReference) throws -> Descriptor {
+        let choices = try platforms()
+        let best = choices.compactMap { choice in
+            platform.distance(of: choice.platform).map { (distance: $0, descriptor: choice.descriptor) }
+        }.min { $0.distance < $1.distance }
+        guard let best else {
+            throw ImageFailure.noPlatform(
+                reference: "\(reference)", wanted: "\(platform)", there: choices.map { "\($0.platform)" }.sorted())
+        }
+        return best.descriptor
+    }
+
     func config() throws -> Descriptor {
         guard let config = json["config"] else { throw ImageFailure.malformed(place: place, reason: "no config") }
         return try Descriptor(config, place: place)

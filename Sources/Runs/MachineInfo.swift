@@ -6,7 +6,7 @@ internal import SystemPackage
 ///
 /// Nothing is started for it: a hook has a few milliseconds. The interpreter's version is read from the virtual
 /// environment's `pyvenv.cfg`, or from the name that `python3` links to.
-enum MachineInfo {
+public enum MachineInfo {
     private static let lockFiles = [
         "uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "conda-lock.yml", "pixi.lock", "renv.lock",
         "requirements.lock", "requirements.txt", "environment.yml",
@@ -45,7 +45,8 @@ enum MachineInfo {
         }
     }
 
-    static func host() -> String? {
+    /// The name that this machine gives itself.
+    public static func host() -> String? {
         var buffer = [CChar](repeating: 0, count: 256)
         guard gethostname(&buffer, buffer.count - 1) == 0 else { return nil }
         return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

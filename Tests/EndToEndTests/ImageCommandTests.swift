@@ -141,6 +141,130 @@ struct ImageCommandTests {
         #expect(third.last?["digest"] == layers.last?["digest"])
     }
 
+    @Test func `several packages at once write one layout and one registry`() async throws {
+        try await makeModel()
+        let registry = try await DockerRegistry(project.path)
+        try await project.sh(
+            """
+            for i in 1 2 3 4; do
+              git ml package churn --to oci:../images:v$i --to \(registry.host)/acme/churn:v$i --json > ../out-$i & jobs="$jobs $!"
+            done
+            for job in $jobs; do wait $job; done
+            """)
+        let digests = try (1...4).map {
+            try JSON.parse((project.text("out-\($0)") ?? "").split(separator: "\n").first.map(String.init) ?? "")[
+                "digest"]?.string
+        }
+        #expect(Set(digests).count == 1)
+        for i in 1...4 {
+            let copies =
+                "skopeo inspect oci:images:v\(i) && skopeo inspect --tls-verify=false docker://\(registry.host)/acme/churn:v\(i)"
+            try await project.sh("{ \(copies); } | grep -c '\(digests[0] ?? "none")'", in: "")
+        }
+    }
+
+    @Test func `a bill of materials and provenance stand beside the image, and others find them valid`() async throws {
+        try await makeModel("{files: [src], source: 'https://example.com/churn'}")
+        let registry = try await DockerRegistry(project.path)
+        try await project.sh(
+            "echo '{\"auc\":0.9}' > metrics.json && git add . && git commit -qm metrics && git tag -a 'churn#prod#1' -m one"
+        )
+        let place = "\(registry.host)/acme/churn:prod"
+        let image = try json(await project.run(["package", "churn#prod", "--to", place, "--json"])).first
+        let digest = try #require(image?["digest"]?.string?.dropFirst(7).description)
+        let shown = try await project.ml("image", "inspect", place)
+        #expect(shown.output.contains("attached:     application/vnd.cyclonedx+json\n"))
+        #expect(shown.output.contains("attached:     application/vnd.in-toto+json\n"))
+        // By the tag schema, as any tool finds them.
+        try project.write(
+            "read.py",
+            """
+            import json, sys, urllib.request
+            host, digest = sys.argv[1:]
+            def get(path, kind): return urllib.request.urlopen(urllib.request.Request(
+                f"http://{host}/v2/acme/churn/{path}", headers={"Accept": f"application/vnd.oci.image.{kind}.v1+json"})).read()
+            found = {}
+            for entry in json.loads(get(f"manifests/sha256-{digest}", "index"))["manifests"]:
+                manifest = json.loads(get("manifests/" + entry["digest"], "manifest"))
+                assert manifest["subject"]["digest"] == "sha256:" + digest
+                found[entry["artifactType"]] = get("blobs/" + manifest["layers"][0]["digest"], "x").decode()
+            from cyclonedx.schema import SchemaVersion
+            from cyclonedx.validation.json import JsonStrictValidator
+            bill = found["application/vnd.cyclonedx+json"]
+            assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill) is None
+            from google.protobuf.json_format import Parse
+            from in_toto_attestation.v1.statement import Statement
+            import in_toto_attestation.v1.statement_pb2 as pb
+            text = found["application/vnd.in-toto+json"]
+            statement = Statement.copy_from_pb(Parse(text, pb.Statement()))
+            statement.validate()
+            import in_toto_attestation.predicates.provenance.v1.provenance_pb2 as predicate
+            Parse(json.dumps(json.loads(text)["predicate"]), predicate.Provenance())  # refuses what it does not know
+            print(text)
+            """)
+        let statement = try JSON.parse(
+            await project.sh("python3 ../read.py \(registry.host) \(digest)").trimmingTrailingSpace)
+        #expect(statement["subject"]?.array?.first?["digest"]?["sha256"]?.string == digest)
+        let head = try await project.sh("git rev-parse HEAD").trimmingTrailingSpace
+        let build = statement["predicate"]?["buildDefinition"]
+        #expect(build?["externalParameters"]?["commit"]?.string == head)
+        #expect(build?["externalParameters"]?["stage"]?.string == "prod")
+        #expect(build?["externalParameters"]?["source"]?.string == "https://example.com/churn")
+        let names = build?["resolvedDependencies"]?.array?.compactMap { $0["name"]?.string }
+        #expect(names == ["models/m.bin", "refs/tags/churn#prod#1"])
+        let run = statement["predicate"]?["runDetails"]?["byproducts"]?.array?.first
+        #expect(run?["annotations"]?["metrics"]?["auc"]?.double == 0.9)
+        let none = try await project.ml("package", "churn#prod", "--no-attest", "--to", "oci:../plain:v1", "--json")
+        #expect(try json(none).first?["digest"]?.string == "sha256:" + digest)
+        #expect(try await !project.ml("image", "inspect", "oci:../plain:v1").output.contains("attached"))
+    }
+
+    @Test func `images are listed with versions and stages, verified, and removed when nothing needs them`()
+        async throws
+    {
+        try await makeModel()
+        let registry = try await DockerRegistry(project.path)
+        try await project.sh(
+            "echo 'registry: \(registry.host)/acme' >> ml.yaml && git add . && git commit -qm registry")
+        let head = try await project.ml("package", "churn", "--to", "\(registry.host)/acme/churn:kept")
+        #expect(head.status == 0, "\(head)")
+        try await project.sh(
+            """
+            printf x >> models/m.bin && git commit -qam two && git tag -a churn@v2.0.0 -m two && git tag -a 'churn#prod#1' -m two
+            git ml package churn@v2.0.0
+            git tag -d churn@v2.0.0 && git tag -a churn@v1.5.0 -m two 'HEAD^' && git tag -a churn@v2.0.0 -m two
+            printf y >> models/m.bin && git commit -qam three && git tag -a 'churn#test#2' -m three && git ml package 'churn#test'
+            git tag -d 'churn#test#2'
+            """)
+        let three = try await project.sh("git rev-parse HEAD").trimmingTrailingSpace
+        let listed = try json(await project.run(["images", "churn", "--json"]))
+        #expect(listed.map { $0["tag"]?.string } == [three, "kept", "v2.0.0"])
+        #expect(listed.last?["stages"] == ["prod"] && listed.last?["version"]?.string == "v2.0.0")
+        let table = try await project.ml("images", "churn").output
+        #expect(table.hasPrefix("TAG") && table.contains("v2.0.0") && !table.contains("sha256-"))
+
+        let good = try await project.ml("image", "verify", "\(registry.host)/acme/churn:v2.0.0")
+        #expect(good.status == 5, "the tag object of v2.0.0 was made anew: \(good)")
+        #expect(good.output.contains("provenance           failed  the tag churn@v2.0.0 was moved since"))
+        #expect(good.output.contains("rebuilt              ok"))
+        let kept = try await project.ml("image", "verify", "\(registry.host)/acme/churn:kept", "--json")
+        #expect(kept.status == 0, "\(kept)")
+        #expect(
+            try json(kept).map { $0["check"]?.string } == [
+                "manifest and config", "layers", "commit", "rebuilt", "provenance",
+            ])
+
+        let dry = try await project.ml("images", "gc", "churn")
+        #expect(dry.output.hasPrefix("would remove \(registry.host)/acme/churn:\(three) ("), "\(dry)")
+        #expect(dry.output.split(separator: "\n").count == 1)
+        let removed = try json(await project.run(["images", "gc", "churn", "--delete", "--json"]))
+        #expect(removed.map { $0["removed"]?.bool } == [true])
+        let left = try json(await project.run(["images", "churn", "--json"]))
+        #expect(left.map { $0["tag"]?.string } == ["kept", "v2.0.0"])
+        let none = try await project.ml("images", "gc", "churn")
+        #expect(none.output == "Every image of churn there is needed.\n")
+    }
+
     // MARK: Bases
 
     @Test func `a base is pinned in ml.lock, stays what it was, and is renewed when asked`() async throws {

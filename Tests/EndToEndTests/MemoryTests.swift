@@ -39,4 +39,23 @@ import Testing
         #expect(try bench.isAtServer("work/a.bin"))
         #expect(Files.status(bench.project.path.appending("work").appending("a.bin"))?.size == 300_000_000)
     }
+
+    @Test func `a model of 200 MB becomes an image and goes to a registry in less than 150 MB of memory`() async throws
+    {
+        let project = try Project()
+        let registry = try await DockerRegistry(project.path)
+        try await project.sh(
+            "git init -q work && cd work && git ml init && git ml track '*.bin' && head -c 200000000 /dev/urandom > a.bin",
+            in: "")
+        try project.write("work/ml.yaml", "version: 1\nmodels:\n  m: {path: a.bin}\n")
+        let seen = try await project.sh(
+            Self.measure + """
+                git add . && git commit -q -m one
+                measure git ml package m --to \(registry.host)/acme/m:v1
+                measure git ml package m --to oci:../images:v1
+                """)
+        let peaks = seen.split(whereSeparator: \.isNewline).compactMap { Int($0) }
+        #expect(peaks.count == 2 && peaks.allSatisfy { (1000..<150_000).contains($0) }, "\(seen)")
+        try await project.sh("skopeo inspect --tls-verify=false docker://\(registry.host)/acme/m:v1 > /dev/null")
+    }
 }

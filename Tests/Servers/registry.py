@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """A small container registry for tests, which can be told to misbehave. Standard library only; keeps all in memory.
 
-    registry.py [--user NAME:PASSWORD] [--auth basic|token|identity] [--lifetime SECONDS] [--faults FILE]
+    registry.py [--user NAME:PASSWORD] [--auth basic|token|identity] [--lifetime SECONDS] [--referrers]
+                [--page TAGS] [--faults FILE]
 
 Listens on two ports of 127.0.0.1: the registry's own, and one that stands for other hosts (storage behind a redirect, upload
 hosts). Prints "listening on HOST:PORT and HOST:PORT" first, then one JSON line a request, with "other": true for the second port
 and "shown" for the kind of login that came with it.
 
-With --auth token there is a token server at /token, whose tokens live --lifetime seconds (default 300) and allow only the scopes
+With --referrers it has the referrers API. With --auth token there is a token server at /token, whose tokens live --lifetime seconds (default 300) and allow only the scopes
 that were asked for; with --auth identity it takes the token "identity-secret" by POST only.
 
 The file of --faults is read at every request: a JSON object of switches, each with a number of times it still applies (-1:
@@ -17,13 +18,12 @@ always), or an object with "times" and what it needs:
     mount-202  mount-400  put-413 {"over":N}  put-429 {"retry-after":0}  put-503  put-lost (stored, no answer)  put-hang
     patch-416  patch-401  patch-cut {"at":N}  patch-short {"by":N}  blob-cut {"at":N}  blob-wrong  blob-redirect  blob-html
     manifest-wrong-header  manifest-wrong-bytes  manifest-html  manifest-unknown (MANIFEST_BLOB_UNKNOWN, and forgets a blob)
-    access-token (no "token" in the answer)  token-503  ping-html  realm {"to":URL}  head-503
+    access-token (no "token" in the answer)  token-503  ping-html  referrers-html  realm {"to":URL}  head-503
 """
 import argparse
 import base64
 import hashlib
 import json
-import os
 import re
 import secrets
 import sys
@@ -32,33 +32,9 @@ import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+from faults import Faults
 
-
-class Faults:
-    def __init__(self, path):
-        self.path, self.stamp, self.rules, self.lock = path, None, {}, threading.Lock()
-
-    def take(self, name):
-        """The rule when the fault applies now (and one time less from now on), else None."""
-        if not self.path:
-            return None
-        with self.lock:
-            try:
-                info = os.stat(self.path)
-                stamp = (info.st_mtime_ns, info.st_ino)
-                if stamp != self.stamp:
-                    rules = json.load(open(self.path))
-                    self.rules = {k: dict(v) if isinstance(v, dict) else {"times": v} for k, v in rules.items()}
-                    self.stamp = stamp
-            except FileNotFoundError:
-                self.rules, self.stamp = {}, None
-            rule = self.rules.get(name)
-            if not rule or rule.get("times", 1) == 0:
-                return None
-            if rule.get("times", 1) > 0:
-                rule["times"] = rule.get("times", 1) - 1
-            return rule
+INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 class State:
@@ -208,6 +184,13 @@ class Handler(BaseHTTPRequestHandler):
             if kind == "manifests":
                 return self.manifest(repository, name)
             return self.upload(repository, name, query)
+        if match := re.fullmatch(r"/v2/(.+)/tags/list", path):
+            return self.tags(match.group(1), query)
+        match = re.fullmatch(r"/v2/(.+)/referrers/(sha256:[0-9a-f]{64})", path)
+        if match and self.state.options.referrers:
+            return self.referrers(*match.groups()) if self.allows(match.group(1), "pull") else self.challenge(match.group(1))
+        if match and faults.take("referrers-html"):
+            return self.page()
         self.refuse(404, "NAME_UNKNOWN", "no such place")
 
     # --- blobs
@@ -328,6 +311,8 @@ class Handler(BaseHTTPRequestHandler):
         state, faults = self.state, self.state.faults
         if self.command == "PUT":
             return self.put_manifest(repository, name)
+        if self.command == "DELETE":
+            return self.refuse(405, "UNSUPPORTED", "The operation is unsupported.")
         if faults.take("manifest-html"):
             return self.page()
         if (repository, name) not in state.manifests:
@@ -337,6 +322,16 @@ class Handler(BaseHTTPRequestHandler):
             data = data.replace(b'"schemaVersion":2', b'"schemaVersion" :2')
         stated = "sha256:" + "0" * 64 if faults.take("manifest-wrong-header") else digest(data)
         self.answer(200, {"Content-Type": kind, "Docker-Content-Digest": stated}, data)
+
+    def tags(self, repository, query):
+        """A page of tags, with a relative link to the next one."""
+        names = sorted(name for place, name in self.state.manifests if place == repository and ":" not in name)
+        rest = [name for name in names if name > query.get("last", [""])[0]]
+        page = rest[:self.state.options.page]
+        headers = {"Content-Type": "application/json"}
+        if len(rest) > len(page):
+            headers["Link"] = f'</v2/{repository}/tags/list?last={page[-1]}>; rel="next"'
+        self.answer(200, headers, json.dumps({"name": repository, "tags": page or None}).encode())
 
     def put_manifest(self, repository, name):
         state, body = self.state, self.body()
@@ -349,7 +344,21 @@ class Handler(BaseHTTPRequestHandler):
             return self.refuse(404, "MANIFEST_BLOB_UNKNOWN", f"blob unknown to registry: {missing[0]}")
         kind = self.headers["Content-Type"]
         state.manifests[(repository, name)] = state.manifests[(repository, digest(body))] = (kind, body)
-        self.answer(201, {"Location": f"/v2/{repository}/manifests/{name}", "Docker-Content-Digest": digest(body)})
+        headers = {"Location": f"/v2/{repository}/manifests/{name}", "Docker-Content-Digest": digest(body)}
+        if state.options.referrers and "subject" in json_body:
+            headers["OCI-Subject"] = json_body["subject"]["digest"]
+        self.answer(201, headers)
+
+    def referrers(self, repository, name):
+        """What names an image as its subject."""
+        found = {}
+        for (place, _), (kind, data) in list(self.state.manifests.items()):
+            content = json.loads(data)
+            if place == repository and content.get("subject", {}).get("digest") == name:
+                found[digest(data)] = {"mediaType": kind, "digest": digest(data), "size": len(data),
+                                       "artifactType": content["artifactType"]}
+        body = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": list(found.values())}).encode()
+        self.answer(200, {"Content-Type": INDEX}, body)
 
 
 class Server(ThreadingHTTPServer):
@@ -364,6 +373,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--user", default="ann:a:secret")
     parser.add_argument("--auth", choices=["basic", "token", "identity"])
+    parser.add_argument("--referrers", action="store_true")
+    parser.add_argument("--page", type=int, default=1000)
     parser.add_argument("--lifetime", type=int, default=300)
     parser.add_argument("--faults")
     Handler.state = State(parser.parse_args())

@@ -6,7 +6,7 @@ internal import Images
 
 struct ImageCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "image", abstract: "Look into images", subcommands: [Inspect.self])
+        commandName: "image", abstract: "Look into an image", subcommands: [Inspect.self, Verify.self])
 
     struct Inspect: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -57,9 +57,58 @@ struct ImageCommand: AsyncParsableCommand {
             for layer in image.layers {
                 print(Terminal.safe("layer:".padded(to: 14) + "\(layer.digest) \(ByteCount.format(layer.size))"))
             }
+            for kind in image.attached { print(Terminal.safe("attached:".padded(to: 14) + kind)) }
             for (key, value) in image.labels.sorted(by: { $0.key < $1.key }) {
                 print(Terminal.safe("label:".padded(to: 14) + "\(key)=\(value)"))
             }
+        }
+    }
+
+    struct Verify: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Check that an image is whole and made from this repository",
+            discussion: """
+                Every byte against its digest; the commit and the version tag that its labels name; the same image made anew from
+                that commit; and its provenance against the image, the commit and the tag. Exits with 5 when something is wrong.
+
+                  $ git ml image verify ghcr.io/acme/churn:v1.2.0
+                """)
+
+        @Argument(help: "HOST/NAME[:TAG][@DIGEST], oci:DIR[:TAG] or oci-archive:FILE.")
+        var image: String
+
+        @OptionGroup var options: RunnerOptions
+        @OptionGroup var json: JSONOption
+
+        func run() async throws {
+            let repository = try options.repository()
+            let verification = ImageVerification(repository, try ModelPackage.registryOptions(repository))
+            let reference = try ImageReference(image).below(Installation.currentFolder)
+            let checks = try await verification.check(reference) { model, commit, platform, form in
+                let found = try PackagedModel(model, at: commit, in: repository)
+                var choices = found.choices(repository)
+                choices.platform = platform
+                choices.form = form
+                choices.base = .looked
+                return try await ModelPackage(
+                    repository: repository, places: options.places(repository), model: found.entry,
+                    settings: found.settings, commit: found.commit, choices: choices
+                ).build { _ in }.image.manifest
+            }
+            for check in checks {
+                if json.isOn {
+                    print(
+                        [
+                            "check": .string(check.name), "result": .string(check.result.rawValue),
+                            "detail": .string(check.detail),
+                        ] as JSON)
+                } else {
+                    print(
+                        Terminal.safe(
+                            "\(check.name.padded(to: 20)) \(check.result.rawValue.padded(to: 7)) \(check.detail)"))
+                }
+            }
+            if checks.contains(where: { $0.result == .failed }) { throw ExitCode(FailureKind.corrupt.exitStatus) }
         }
     }
 }

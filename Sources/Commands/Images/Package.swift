@@ -4,8 +4,6 @@ internal import Delivery
 internal import GitKit
 internal import Images
 internal import Models
-internal import Pointers
-internal import Storage
 internal import Synchronization
 
 struct Package: AsyncParsableCommand {
@@ -48,6 +46,11 @@ struct Package: AsyncParsableCommand {
 
     @Flag(help: "Look up anew what the base's tag means, and pin it in ml.lock.")
     var updateBase = false
+
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Put a bill of materials (CycloneDX) and provenance (in-toto, SLSA) beside the image.")
+    var attest = true
 
     @Flag(help: "Show what the image would be, and what would have to be sent.")
     var dryRun = false
@@ -92,18 +95,11 @@ struct Package: AsyncParsableCommand {
     private func choices(
         _ repository: Repository, _ found: PackagedModel, _ bar: ProgressBar
     ) throws -> ModelPackage.Choices {
-        var choices = ModelPackage.Choices()
+        var choices = found.choices(repository)
         choices.platform = try platform.map { try Platform($0) }
         choices.form = layer == .tar ? .tar : .gzip
+        choices.attests = attest
         choices.base = updateBase ? .renewed : dryRun ? .looked : repository.workTree == nil ? .required : .written
-        choices.fetch = { pointers in
-            let bar = ProgressBar("fetching")
-            defer { bar.finish() }
-            let remote = try DataRemote(repository, project: found.project).own()
-            try await DataTransfer(repository, store: repository.contentStore, remote: remote) {
-                bar.advance(by: $0, of: $1)
-            }.fetch(pointers)
-        }
         choices.hashed = { bar.advance(by: $0) }
         return choices
     }
@@ -131,39 +127,5 @@ struct Package: AsyncParsableCommand {
                 ? "would \(reference.isLocal ? "write" : "push") \(reference): \(ByteCount.format(bytes)) of layers"
                 : "\(verb) \(reference) (\(ByteCount.format(image.size)); \(sent))")
         print("\(image.manifest.digest)")
-    }
-}
-
-/// The model that a command's argument names, at the commit that it means.
-struct PackagedModel {
-    let project: Project
-    let entry: ModelEntry
-    let settings: ModelSettings
-    let commit: ObjectID
-
-    /// Reads any name of a model (``ModelAddress``); a model without a version is packaged as it is now.
-    ///
-    /// What a commit's own `ml.yaml` says of the model goes before the one of the work tree.
-    init(_ text: String, in repository: Repository) throws {
-        project =
-            try repository.workTree == nil
-            ? repository.head().flatMap { try Project.at($0, in: repository) } ?? Project()
-            : Project.inWorkTree(of: repository)
-        let address = try ModelAddress(text)
-        let registry = try Registry(repository, allowLight: project.allowsLightTags)
-        let known = registry.models[address.model]
-        commit =
-            address.isBare && known?.latest == nil
-            ? try repository.resolve("HEAD")
-            : try address.resolve(in: registry, declared: project.models.keys).commit
-        entry = known ?? ModelEntry(name: address.model)
-        if let own = (try? Project.at(commit, in: repository))?.models[address.model] {
-            settings = own
-        } else {
-            settings = try project.model("\(address.model)").settings
-        }
-        guard try repository.entry(settings.path, in: commit) != nil else {
-            throw ModelFailure.noFile(path: settings.path, commit: commit.short)
-        }
     }
 }

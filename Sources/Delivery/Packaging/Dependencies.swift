@@ -19,6 +19,20 @@ struct Dependencies {
         let key: Digest
         fileprivate let folder: FilePath
 
+        /// The packages by what they say of themselves.
+        func packages() throws -> [(name: String, version: String)] {
+            try Files.list(folder).filter { $0.hasSuffix(".dist-info") }.compactMap { name in
+                let text = try Files.readText(folder.appending(name).appending("METADATA")) ?? ""
+                var fields: [String: String] = [:]
+                for line in text.split(whereSeparator: \.isNewline).prefix(while: { $0.contains(":") }) {
+                    let key = String(line.prefix { $0 != ":" })
+                    if fields[key] == nil { fields[key] = line.dropFirst(key.count + 1).drop { $0 == " " }.description }
+                }
+                guard let name = fields["Name"], let version = fields["Version"] else { return nil }
+                return (name, version)
+            }
+        }
+
         /// Everything but what differs from machine to machine.
         func entries() throws -> [LayerEntry] { try Dependencies.collect(folder, "app/deps") }
     }

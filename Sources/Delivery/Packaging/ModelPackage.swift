@@ -30,6 +30,10 @@ public struct ModelPackage: Sendable {
         public var form = LayerForm.gzip
         /// What a base image is pinned to.
         public var base = BasePins.Rule.required
+        /// The tag that it is made for.
+        public var tag: String?
+        /// Whether a bill of materials and provenance go with it.
+        public var attests = true
         /// Brings content that is not in the store.
         public var fetch: (@Sendable ([Pointer]) async throws -> Void)?
         /// Gets the bytes that were hashed.
@@ -61,7 +65,7 @@ public struct ModelPackage: Sendable {
         self.settings = settings
     }
 
-    private var version: String { model.version(at: commit).map { "\($0.version)" } ?? commit.hex }
+    var version: String { model.version(at: commit).map { "\($0.version)" } ?? commit.hex }
     private var cache: FilePath { places.state.appending("cache") }
 
     // MARK: Where to
@@ -106,12 +110,15 @@ public struct ModelPackage: Sendable {
         ).base(settings.package.base, for: platform, say: say)
         let time = try repository.commit(commit).committer.time
         let files = CommitFiles(repository: repository, commit: commit, fetch: choices.fetch)
+        let started = Timestamp.now()
         var layers: [Layer] = []
+        var dependencies: Dependencies.Installed?
         if let requirements = settings.package.requirements {
             let target = try await DependencyTarget(
                 platform: base?.platform ?? platform, python: settings.package.python ?? base?.pythonVersion)
             let installed = try await Dependencies(cache: cache.appending("deps"), files: files, target: target)
                 .install(requirements, say: say)
+            dependencies = installed
             layers.append(
                 try await builder.layer(.dependencies, key: installed.key, time: Timestamp(seconds: 0)) {
                     try installed.entries()
@@ -127,11 +134,17 @@ public struct ModelPackage: Sendable {
                 try await files.entries(content)
             })
         let labels = labels(base, digest, time)
-        let image = try ImageBuilder(base: base, platform: platform).image(
+        var image = try ImageBuilder(base: base, platform: platform).image(
             layers,
             ImageSettings(
                 created: time, entrypoint: ["python3", "/app/serve/server.py"],
                 environment: ["HOST=0.0.0.0", "PORT=8080"], ports: [8080], labels: labels, annotations: labels))
+        if choices.attests {
+            let (manifest, platform) = (image.manifest, image.platform)
+            image.attachments = { [dependencies] in
+                try attachments(manifest, base, digest, dependencies, started: started, platform)
+            }
+        }
         for layer in layers { say("layer \(layer.kind.rawValue): \(ByteCount.format(layer.descriptor.size))") }
         return BuiltPackage(image: image, version: version, layout: OCILayout(places.state.appending("images")))
     }

@@ -50,21 +50,12 @@ public struct BaseImages: Sendable {
         if let pin { return try await image(place, try await place.manifest(pin.manifest), index: pin.index, platform) }
         let found = try await place.manifest(reference.digest)
         guard found.isIndex else { return try await image(place, found, index: nil, platform) }
-        let choices = try found.platforms()
-        let best = choices.compactMap { choice in
-            platform.distance(of: choice.platform).map { (distance: $0, choice: choice) }
-        }.min { $0.distance < $1.distance }
-        guard let best else {
-            throw ImageFailure.noPlatform(
-                reference: "\(reference)", wanted: "\(platform)", there: choices.map { "\($0.platform)" }.sorted())
-        }
-        let manifest = try await place.manifest(best.choice.descriptor.digest)
-        guard manifest.descriptor.size == best.choice.descriptor.size else {
+        let choice = try found.choose(platform, reference)
+        let manifest = try await place.manifest(choice.digest)
+        guard manifest.descriptor.size == choice.size else {
             throw ImageFailure.malformed(
                 place: "\(reference)",
-                reason:
-                    "its index gives a size of \(best.choice.descriptor.size) to a manifest of \(manifest.descriptor.size) bytes"
-            )
+                reason: "its index gives a size of \(choice.size) to a manifest of \(manifest.descriptor.size) bytes")
         }
         guard !manifest.isIndex else {
             throw ImageFailure.unsupported("\(reference) is an index of indexes, which cannot be a base")

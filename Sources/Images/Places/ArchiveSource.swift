@@ -33,6 +33,9 @@ struct ArchiveSource: ImageSource {
         return try StoredManifest(bytes, type: nil, digest: digest, place: address)
     }
 
+    /// Nobody writes any into archives.
+    func referrers(of image: Digest) async throws -> [Referrer] { [] }
+
     func fetch(_ blob: Descriptor, to target: FilePath, progress: @escaping ByteProgress) async throws {
         let place = try await Threads.result { try member(blob) }
         guard let place else { throw ImageFailure.notFound(reference: "\(address)@\(blob.digest)") }

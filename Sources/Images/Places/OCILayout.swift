@@ -22,14 +22,22 @@ public struct OCILayout: Sendable {
     /// Names a manifest in the index; another manifest of that name loses it.
     ///
     /// The last step of publishing.
-    func publish(_ manifest: Descriptor, _ platform: Platform, as name: String) throws {
+    func publish(
+        _ manifest: Descriptor, _ platform: Platform, as name: String, _ referrers: [JSON] = []
+    ) throws {
         try FileLock.with(root.appending(".git-ml.lock")) {
             try Files.replace(root.appending("oci-layout"), with: Self.version.utf8)
             let index = root.appending("index.json")
-            let old = try Files.readText(index).map { try JSON.parse($0)["manifests"]?.array ?? [] } ?? []
-            let kept = old.filter { $0["annotations"]?[Self.nameKey]?.string != name }
+            let old = try Files.readText(index).map { text in
+                try context("\(index) cannot be read") { try JSON.parse(text)["manifests"]?.array ?? [] }
+            }
+            let new = [Self.entry(manifest, platform, as: name)] + referrers
+            let kept = (old ?? []).filter { entry in
+                entry["annotations"]?[Self.nameKey]?.string != name
+                    && !referrers.contains { $0["digest"] == entry["digest"] }
+            }
             try Files.replace(
-                index, with: Self.index(kept + [Self.entry(manifest, platform, as: name)]).canonical.utf8)
+                index, with: Self.index(kept + new).canonical.utf8)
         }
     }
 
@@ -66,7 +74,8 @@ struct LayoutIndex {
 
     /// The manifest of that name, or the only one there is.
     func find(_ tag: String?) throws -> Descriptor {
-        let all = json["manifests"]?.array ?? []
+        // What belongs to an image stands beside it, and is none.
+        let all = (json["manifests"]?.array ?? []).filter { $0["artifactType"] == nil }
         let names = all.map { $0["annotations"]?[OCILayout.nameKey]?.string }
         let found = tag.map { tag in zip(all, names).filter { $0.1 == tag }.map(\.0) } ?? all
         guard let entry = found.first, found.count == 1 else {
@@ -105,6 +114,14 @@ struct LayoutSource: ImageSource {
             throw ImageFailure.notFound(reference: "\(address)@\(wanted)")
         }
         return try StoredManifest(bytes, type: nil, digest: wanted, place: "\(address)@\(wanted)")
+    }
+
+    func referrers(of image: Digest) async throws -> [Referrer] {
+        let index = try LayoutIndex(Files.readText(layout.root.appending("index.json")), place: address)
+        return try Referrer.list(index.json, place: address).filter { referrer in
+            guard let text = try Files.readText(layout.path(of: referrer.manifest.digest)) else { return false }
+            return (try? JSON.parse(text))?["subject"]?["digest"]?.string == "\(image)"
+        }
     }
 
     func fetch(_ blob: Descriptor, to file: FilePath, progress: @escaping ByteProgress) async throws {
@@ -148,8 +165,27 @@ struct LayoutDestination: ImageDestination {
         if !layout.contains(image.manifest) {
             try Files.replace(layout.path(of: image.manifest.digest), with: image.manifestBytes)
         }
-        try layout.publish(image.manifest, image.platform, as: tag)
+        let attached = try await attach(image, isNew: !lacking.isEmpty)
+        try layout.publish(image.manifest, image.platform, as: tag, attached)
+        // Whoever removed another image just now has taken what only that one needed; what is published is safe.
+        for blob in image.blobs { try await layout.insert(blob) }
         return lacking
+    }
+
+    /// Stores what is to stand beside the image, and returns how the index lists it.
+    private func attach(_ image: Image, isNew: Bool) async throws -> [JSON] {
+        guard let make = image.attachments else { return [] }
+        if !isNew, Files.exists(layout.root.appending("index.json")) {
+            let there = try await LayoutSource(layout, tag: nil, digest: nil).referrers(of: image.manifest.digest)
+            if !there.isEmpty { return [] }
+        }
+        var entries: [JSON] = []
+        for attachment in try await make() {
+            let manifest = ImageBlob(attachment.manifest(of: image.manifest), mediaType: MediaType.manifest)
+            for blob in [Attachment.emptyConfig, attachment.blob, manifest] { try await layout.insert(blob) }
+            entries.append(attachment.entry(of: image.manifest))
+        }
+        return entries
     }
 }
 

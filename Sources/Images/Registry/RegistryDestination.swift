@@ -40,6 +40,13 @@ struct RegistryDestination: ImageDestination {
             sent.formUnion(try await send(image, session, report))
             try await put(image, "\(image.manifest.digest)", session)
         }
+        if let attachments = image.attachments {
+            let referrers = RegistryReferrers(session: session)
+            let isNew = try await sent.isEmpty ? referrers.list(image.manifest.digest).isEmpty : true
+            if isNew {
+                for attachment in try await attachments() { try await referrers.attach(attachment, to: image.manifest) }
+            }
+        }
         try await put(image, tag, session)
         return sent
     }
@@ -59,14 +66,7 @@ struct RegistryDestination: ImageDestination {
     }
 
     private func put(_ image: Image, _ reference: String, _ session: RegistrySession) async throws {
-        let path = "manifests/\(reference)"
-        let details = RegistrySession.Details(
-            headers: ["Content-Type": image.manifest.mediaType], body: .bytes(image.manifestBytes))
-        let answer = try await options.retry.run { _ in
-            let answer = try await session.send("PUT", path, details)
-            guard [200, 201, 202].contains(answer.status) else { throw session.failure("PUT", path, answer) }
-            return answer
-        }
+        let answer = try await session.put(image.manifestBytes, image.manifest.mediaType, reference)
         if let stored = answer.headers["docker-content-digest"], stored != "\(image.manifest.digest)" {
             throw ImageFailure.malformed(
                 place: "\(name):\(tag)", reason: "the registry stored \(stored) instead of \(image.manifest.digest)")

@@ -52,6 +52,10 @@ struct RegistrySource: ImageSource {
         return manifest
     }
 
+    func referrers(of image: Digest) async throws -> [Referrer] {
+        try await RegistryReferrers(session: session).list(image)
+    }
+
     func fetch(_ blob: Descriptor, to file: FilePath, progress: @escaping ByteProgress) async throws {
         let path = "blobs/\(blob.digest)"
         try await session.options.retry.run { gotFurther in

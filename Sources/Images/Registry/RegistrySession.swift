@@ -79,6 +79,17 @@ struct RegistrySession: Sendable {
         return NetworkAddress(url(place, base))?.resolving(location)?.url
     }
 
+    /// Stores a manifest under a tag or its digest.
+    func put(_ manifest: [UInt8], _ type: String, _ reference: String) async throws -> HTTPResponse {
+        let path = "manifests/\(reference)"
+        let details = Details(headers: ["Content-Type": type], body: .bytes(manifest))
+        return try await options.retry.run { _ in
+            let answer = try await send("PUT", path, details)
+            guard [200, 201, 202].contains(answer.status) else { throw failure("PUT", path, answer) }
+            return answer
+        }
+    }
+
     /// The failure that an answer stands for.
     func failure(_ method: String, _ place: String, _ answer: HTTPResponse) -> RemoteFailure {
         let shown =
