@@ -43,7 +43,7 @@ $(VENV)/done: $(REQUIREMENTS)
 
 $(BASE)/index.json:
 	@echo "Making a base image in $(BASE)"
-	@rm -rf $(BASE) $(BASE).tar && mkdir -p .build
+	@rm -rf $(BASE) $(BASE).new $(BASE).tar && mkdir -p .build
 	@$(SUDO) mmdebstrap --quiet --variant=minbase --include=python3 --dpkgopt='path-exclude=/usr/share/doc/*' \
 	  --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 	  "$$(. /etc/os-release && echo $$VERSION_CODENAME)" $(BASE).tar

@@ -232,7 +232,7 @@ struct ImageCommandTests {
             """
             printf x >> models/m.bin && git commit -qam two && git tag -a churn@v2.0.0 -m two && git tag -a 'churn#prod#1' -m two
             git ml package churn@v2.0.0
-            git tag -d churn@v2.0.0 && git tag -a churn@v1.5.0 -m two 'HEAD^' && git tag -a churn@v2.0.0 -m two
+            git tag -d churn@v2.0.0 && git tag -a churn@v1.5.0 -m two 'HEAD^' && git tag -a churn@v2.0.0 -m again
             printf y >> models/m.bin && git commit -qam three && git tag -a 'churn#test#2' -m three && git ml package 'churn#test'
             git tag -d 'churn#test#2'
             """)

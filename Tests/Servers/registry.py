@@ -18,6 +18,7 @@ always), or an object with "times" and what it needs:
     mount-202  mount-400  put-413 {"over":N}  put-429 {"retry-after":0}  put-503  put-lost (stored, no answer)  put-hang
     patch-416  patch-401  patch-cut {"at":N}  patch-short {"by":N}  blob-cut {"at":N}  blob-wrong  blob-redirect  blob-html
     manifest-wrong-header  manifest-wrong-bytes  manifest-html  manifest-unknown (MANIFEST_BLOB_UNKNOWN, and forgets a blob)
+    manifest-400  put-400 (DIGEST_INVALID, though it is right)
     access-token (no "token" in the answer)  token-503  ping-html  referrers-html  realm {"to":URL}  head-503
 """
 import argparse
@@ -296,7 +297,7 @@ class Handler(BaseHTTPRequestHandler):
         if faults.take("put-503"):
             return self.refuse(503, "UNAVAILABLE", "later")
         del self.state.uploads[key]
-        if digest(data) != name:
+        if digest(data) != name or faults.take("put-400"):
             return self.refuse(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
         self.state.blobs[(repository, name)] = bytes(data)
         if faults.take("put-lost"):
@@ -335,6 +336,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def put_manifest(self, repository, name):
         state, body = self.state, self.body()
+        if state.faults.take("manifest-400"):
+            return self.refuse(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
         json_body = json.loads(body)
         needed = [blob["digest"] for blob in json_body.get("layers", []) + [json_body.get("config", {})] if blob]
         if state.faults.take("manifest-unknown"):

@@ -53,11 +53,13 @@ struct RegistryReferrers {
         let bytes = attachment.manifest(of: image)
         let answer = try await session.put(bytes, MediaType.manifest, "\(Digest.of(bytes))")
         guard answer.headers["oci-subject"] == nil else { return }
-        let index = try await index(image.digest)
         let entry = attachment.entry(of: image)
-        let entries = index["manifests"]?.array ?? []
-        guard !entries.contains(where: { $0["digest"] == entry["digest"] }) else { return }
-        _ = try await session.put(
-            Array(OCILayout.index(entries + [entry]).canonical.utf8), MediaType.index, tag(image.digest))
+        // Two may write the index at once, and the later one wins: it is looked at again.
+        for _ in 0..<4 {
+            let entries = try await index(image.digest)["manifests"]?.array ?? []
+            if entries.contains(where: { $0["digest"] == entry["digest"] }) { return }
+            _ = try await session.put(
+                Array(OCILayout.index(entries + [entry]).canonical.utf8), MediaType.index, tag(image.digest))
+        }
     }
 }

@@ -135,7 +135,7 @@ struct BlobUpload {
         let answer = try await session.send(
             "PUT", closing(url),
             details(content, from: 0, count: size, ["Content-Type": "application/octet-stream"], count))
-        try await finish(answer, url)
+        try await finish(answer, url, content)
     }
 
     private func details(
@@ -147,21 +147,18 @@ struct BlobUpload {
     }
 
     /// Looks at the answer to the request that should have ended the upload.
-    private func finish(_ answer: HTTPResponse, _ url: String) async throws {
+    private func finish(_ answer: HTTPResponse, _ url: String, _ content: BlobContent) async throws {
         switch answer.status {
         case 201, 204: return
         case 413: throw TooLarge(failure: session.failure("PUT", url, answer))
         // The token ran out on the way, at the end or before: what matters is whether the blob is there.
         case 401:
             if try await isThere() { return }
-            let failure = session.failure("PUT", url, answer)
-            throw RemoteFailure(
-                .unauthorized, address: failure.address, detail: failure.detail, status: 401, retryable: true,
-                hints: failure.hints)
+            throw session.failure("PUT", url, answer).retryable(as: .unauthorized)
         case 400 where RegistryAnswer.words(answer)?.contains("DIGEST_INVALID") == true:
-            throw ImageFailure.malformed(
-                place: "\(digest)",
-                reason: "the registry got other bytes than were hashed: a file behind it has changed")
+            // Either a file has changed since it was hashed, or the registry has lost something.
+            try await Threads.result { try blob.check(content) { _ in } }
+            throw session.failure("PUT", url, answer).retryable(as: .outOfOrder)
         default: throw session.failure("PUT", url, answer)
         }
     }
@@ -192,7 +189,7 @@ struct BlobUpload {
         }
         let details = RegistrySession.Details(
             headers: ["Content-Type": "application/octet-stream"], body: .bytes([]), isLong: true, renews: false)
-        try await finish(try await session.send("PUT", closing(url), details), url)
+        try await finish(try await session.send("PUT", closing(url), details), url, content)
     }
 
     private func sendPart(

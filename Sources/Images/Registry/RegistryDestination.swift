@@ -44,11 +44,22 @@ struct RegistryDestination: ImageDestination {
             let referrers = RegistryReferrers(session: session)
             let isNew = try await sent.isEmpty ? referrers.list(image.manifest.digest).isEmpty : true
             if isNew {
-                for attachment in try await attachments() { try await referrers.attach(attachment, to: image.manifest) }
+                for attachment in try await attachments() { try await attach(attachment, to: image, referrers) }
             }
         }
         try await put(image, tag, session)
         return sent
+    }
+
+    /// Attaches a document; some registries take no manifest of that kind.
+    private func attach(_ attachment: Attachment, to image: Image, _ referrers: RegistryReferrers) async throws {
+        do {
+            try await referrers.attach(attachment, to: image.manifest)
+        } catch let failure as RemoteFailure where [400, 404, 415, 422].contains(failure.status) {
+            throw RemoteFailure(
+                failure.reason, address: failure.address, detail: failure.detail, status: failure.status,
+                hints: ["push without a bill of materials and provenance: --no-attest"])
+        }
     }
 
     private func send(_ image: Image, _ session: RegistrySession, _ report: TransferReport) async throws -> Set<Digest>

@@ -85,8 +85,11 @@ struct RegistrySession: Sendable {
         let details = Details(headers: ["Content-Type": type], body: .bytes(manifest))
         return try await options.retry.run { _ in
             let answer = try await send("PUT", path, details)
-            guard [200, 201, 202].contains(answer.status) else { throw failure("PUT", path, answer) }
-            return answer
+            if [200, 201, 202].contains(answer.status) { return answer }
+            let refusal = failure("PUT", path, answer)
+            guard refusal.detail.contains("DIGEST_INVALID") else { throw refusal }
+            // docker-registry 2.8 says so when two write the same manifest at once; the bytes are in memory and right.
+            throw refusal.retryable(as: .conflict)
         }
     }
 
@@ -118,7 +121,7 @@ enum RegistryAnswer {
         let failure = RemoteFailure(answer, address: address, words: words, hints: hints)
         // nginx's word for a client that went away, which some proxies send to the client.
         guard answer.status == 499 else { return failure }
-        return RemoteFailure(.outOfOrder, address: address, detail: failure.detail, status: 499, hints: hints)
+        return failure.retryable(as: .outOfOrder)
     }
 
     /// The first of its `errors` in the registry's own words, any other text as it is.
@@ -132,5 +135,12 @@ enum RegistryAnswer {
         let words = [first?["code"]?.string, first?["message"]?.string].compactMap { $0 }.joined(separator: ": ")
         if !words.isEmpty { return words }
         return json?["message"]?.string ?? json?["details"]?.string ?? (text.isEmpty ? nil : text)
+    }
+}
+
+extension RemoteFailure {
+    /// The same, as something that another try may mend.
+    func retryable(as reason: Reason) -> RemoteFailure {
+        RemoteFailure(reason, address: address, detail: detail, status: status, retryable: true, hints: hints)
     }
 }
