@@ -293,7 +293,8 @@ struct DVCImportTests {
         let seen = try await project.ml("import-dvc")
         #expect(seen.output.hasPrefix("big.bin: 4 B, from DVC's remote\n"), "\(seen)")
         let text = try await project.sh(
-            "cat big.bin data/a.txt out/m.bin; git commit -qm taken; git ml fsck; git status --short data big.bin out/m.bin")
+            "cat big.bin data/a.txt out/m.bin; git commit -qm taken; git ml fsck; git status --short data big.bin out/m.bin"
+        )
         #expect(text == "big\nhello\nbig\nmodel\nAll pointers and content are right.\n")
     }
 

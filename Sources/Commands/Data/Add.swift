@@ -97,7 +97,8 @@ enum DataFileLine {
     static func json(_ path: RepositoryPath, kind: String, pointer: Pointer, isPresent: Bool?) -> JSON {
         [
             "path": .string(String(decoding: path, as: UTF8.self)), "kind": .string(kind),
-            "oid": .string(pointer.digest.description), "size": .int(pointer.size), "present": isPresent.map { .bool($0) } ?? .null,
+            "oid": .string(pointer.digest.description), "size": .int(pointer.size),
+            "present": isPresent.map { .bool($0) } ?? .null,
         ]
     }
 }
