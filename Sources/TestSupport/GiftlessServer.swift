@@ -19,9 +19,7 @@ public final class GiftlessServer: Sendable {
                     "options": ["storage_options": ["path": .string(folder.appending("objects").string)]],
                 ]
             ],
-            "PRE_AUTHORIZED_ACTION_PROVIDER": [
-                "options": ["private_key": "a key that only this test has, and it is long"]
-            ],
+            "PRE_AUTHORIZED_ACTION_PROVIDER": ["options": ["private_key": "a key of this test only, long enough"]],
         ]
         try Files.makeDirectory(folder)
         // JSON is YAML too.
