@@ -4,27 +4,8 @@ import TestSupport
 import Testing
 
 struct RegistryTests {
-    /// A clone `work` with a model in three commits, and a stage that asks for nothing.
-    private func project() async throws -> Project {
-        let project = try await Project.withRemote()
-        try project.writeModel()
-        try await project.sh(
-            """
-            git ml track 'models/*.bin'
-            git add . && git commit -qm one
-            printf 'a second model' > models/m.bin && git commit -qam two
-            printf 'a third model' > models/m.bin && git commit -qam three
-            git push -q -u origin main
-            """)
-        return project
-    }
-
-    private func json(_ text: String) throws -> [JSON] {
-        try text.split(separator: "\n").map { try JSON.parse(String($0)) }
-    }
-
     @Test func `every command prints the tag that it made and how to push it`() async throws {
-        let project = try await project()
+        let project = try await Project.withModel()
         func first(_ words: String...) async throws -> String {
             let seen = try await project.sandbox.run("git", ["ml"] + words, in: "work")
             #expect(seen.status == 0, "\(seen.errors)")
@@ -42,7 +23,7 @@ struct RegistryTests {
         #expect(try await first("register", "m", "HEAD~1", "--version", "v1.0.1") == "m@v1.0.1#4")
         #expect(try await first("deregister", "m", "1.0.1") == "m@v1.0.1!#5")
         #expect(try await first("deprecate", "m") == "m@deprecated")
-        let model = try #require(try json(await project.ml("models", "--json").output).first)
+        let model = try #require(try await project.objects("models").first)
         #expect(model["deprecated"] == true)
         #expect(model["latest"]?["version"] == "v2.0.0-rc.1")
         #expect(model["desired"] == [:])
@@ -51,13 +32,13 @@ struct RegistryTests {
         #expect(theirs["m"]?["active"] == false)
         #expect(theirs["m"]?["stage"]?["prod"]?.string == model["stages"]?["prod"]?.array?.first?["version"]?.string)
         #expect(try await first("stage", "m", "prod") == "m#prod#6")
-        let again = try #require(try json(await project.ml("models", "--json").output).first)
+        let again = try #require(try await project.objects("models").first)
         #expect(again["deprecated"] == false)
         #expect(again["desired"]?["prod"]?["version"] == "v2.0.0-rc.1")
     }
 
     @Test func `a dry run makes no tag, and what GTO would refuse is refused`() async throws {
-        let project = try await project()
+        let project = try await Project.withModel()
         let dry = try await project.ml("register", "m", "--dry-run")
         #expect(dry.output.hasPrefix("would tag ") && dry.output.hasSuffix(" as m@v1.0.0\n"))
         #expect(try await project.sh("git tag") == "")
@@ -79,7 +60,7 @@ struct RegistryTests {
     }
 
     @Test func `a stage tag states what it means and which tag it follows`() async throws {
-        let project = try await project()
+        let project = try await Project.withModel()
         try await project.sh("sed -i 's/^version: 1$/version: 1\\nrepo: some-id/' ml.yaml")
         _ = try await project.ml("register", "m")
         _ = try await project.ml("stage", "m", "prod", "HEAD~1")
@@ -111,7 +92,7 @@ struct RegistryTests {
     }
 
     @Test func `two leads stage at once: both pushes keep, with one order`() async throws {
-        let project = try await project()
+        let project = try await Project.withModel()
         try await project.sh("git ml register m HEAD~1 --push && git ml register m HEAD --push")
         try await project.sh("git clone -q remote.git other", in: "")
         try await project.sh("git config user.name bo && git ml init", in: "other")
@@ -129,7 +110,7 @@ struct RegistryTests {
                 == "m#prod#1\nm#prod#2\nm#prod#3\nm#prod#4\n")
         for folder in ["work", "other"] {
             try await project.sh("git fetch -q --tags", in: folder)
-            let model = try #require(try json(await project.ml("models", "--json", in: folder).output).first)
+            let model = try #require(try await project.objects("models", in: folder).first)
             #expect(model["desired"]?["prod"]?["version"] == "v1.0.0")
             #expect(model["stages"]?["prod"]?.array?.first?["tag"] == "m#prod#4")
             #expect(try await project.ml("models", in: folder).output.contains("by date") == false)
@@ -137,7 +118,7 @@ struct RegistryTests {
     }
 
     @Test func `a tag that cannot be pushed is taken away again`() async throws {
-        let project = try await project()
+        let project = try await Project.withModel()
         try await project.sh("git ml register m --push")
         try project.write("remote.git/hooks/pre-receive", "#!/bin/sh\necho 'not today' >&2\nexit 1\n", mode: 0o755)
         let refused = try await project.ml("stage", "m", "prod", "--push")
@@ -147,34 +128,8 @@ struct RegistryTests {
         #expect(try await project.sh("git tag") == "m@v1.0.0\n")
     }
 
-    @Test func `a run is a source where its model is committed, or is committed for it`() async throws {
-        let project = try await project()
-        try await project.sh("git ml run --name good -- sh -c 'printf good > models/m.bin'")
-        let refused = try await project.ml("register", "m", "good")
-        #expect(refused.status == 1 && refused.errors.contains("no commit holds the models/m.bin"), "\(refused)")
-        #expect(refused.errors.contains("--branch"))
-        let before = try await project.sh("git status --porcelain; git rev-parse HEAD; cat models/m.bin")
-        let made = try await project.ml("register", "m", "good", "--branch", "candidates")
-        #expect(made.status == 0, "\(made)")
-        #expect(try await project.sh("git status --porcelain; git rev-parse HEAD; cat models/m.bin") == before)
-        #expect(try await project.sh("git rev-parse candidates") == project.sh("git rev-parse 'm@v1.0.0^{}'"))
-        // What a clone of that branch checks out is the model, after a push like any other.
-        try await project.sh("git push -q origin candidates 'm@v1.0.0'")
-        try await project.sh("git ml clone -q ../remote.git third 2>/dev/null || git ml clone ../remote.git third")
-        try await project.sh("git checkout -q candidates && grep -qx good models/m.bin", in: "work/third")
-        // Now a commit is linked to the run: nothing has to be made any more.
-        let staged = try await project.ml("stage", "m", "prod", "good")
-        #expect(staged.status == 0 && staged.output.contains("m#prod#1"), "\(staged)")
-        let checkedOut = try await project.ml("register", "m", "good", "--branch", "main", "--version", "9.0.0")
-        #expect(checkedOut.status == 1)
-        let model = try await project.ml("model", "m@v1.0.0", "--json")
-        let detail = try #require(try JSON.parse(model.output)["commits"]?.array?.first)
-        #expect(detail["stages"] == ["prod"])
-        #expect(detail["run"]?.string?.count == 32)
-    }
-
     @Test func `models, model and history tell what is where, since when and by whom`() async throws {
-        let project = try await project()
+        let project = try await Project.withModel()
         try await project.sh("git ml register m HEAD~1 && git ml register m && git ml stage m prod v1.0.0")
         let list = try await project.ml("models")
         #expect(list.output.contains("m      v1.1.0  prod   v1.0.0"), "\(list)")
@@ -182,9 +137,9 @@ struct RegistryTests {
         for text in ["path     models/m.bin", "latest   v1.1.0", "v1.0.0  ", "in prod", "auc 0.9"] {
             #expect(show.output.contains(text), "\(text) in \(show)")
         }
-        let history = try await project.ml("history", "m", "--ascending", "--json")
+        let history = try await project.objects("history", "m", "--ascending")
         #expect(
-            try json(history.output).map { "\($0["event"]?.string ?? "") \($0["by"]?.string ?? "")" }
+            history.map { "\($0["event"]?.string ?? "") \($0["by"]?.string ?? "")" }
                 == ["registration ann", "registration ann", "assignment ann"])
         let run = try JSON.parse(await project.ml("show", "m#prod", "--json").output)
         let model = try JSON.parse(await project.ml("model", "m#prod", "--json").output)
@@ -192,7 +147,7 @@ struct RegistryTests {
         #expect(run["run"] == model["commits"]?.array?.first?["run"])
         // A tag from a wrong clock changes what is current by date, not what is deployed.
         try await project.sh("GIT_COMMITTER_DATE='1600000000 +0000' git tag -a -m x 'm#prod#2' HEAD")
-        let now = try #require(try json(await project.ml("models", "--json").output).first)
+        let now = try #require(try await project.objects("models").first)
         #expect(now["stages"]?["prod"]?.array?.first?["version"] == "v1.0.0")
         #expect(now["desired"]?["prod"]?["version"] == "v1.1.0")
         for words in [["models"], ["model", "m"], ["doctor"]] {
@@ -201,30 +156,27 @@ struct RegistryTests {
         }
     }
 
-    @Test func `get brings a model by its stage, here and from a repository without a clone`() async throws {
-        let project = try await project()
+    @Test func `clocks that differ do not part dates from counters, and a wrong one is told of`() async throws {
+        let project = try await Project.withModel()
         try await project.sh(
-            "git ml register m HEAD~2 --push && git ml stage m prod --push && git ml register m --push")
-        let own = try await project.ml("get", "m#prod", "--to", "/dev/null/x")
-        #expect(own.status == 1)
-        _ = try await project.ml("get", "m#prod", "--to", "../here")
-        #expect(try project.text("here/m.bin") == "a model")
-        let away = try await project.ml("get", "../remote.git", "m#prod", "--json", in: "work/models/..")
-        #expect(away.status == 0, "\(away)")
-        let seen = try JSON.parse(away.output)
-        #expect(seen["model"] == "m" && seen["version"] == "v1.0.0" && seen["stage"] == "prod" && seen["files"] == 1)
-        #expect(try project.text("work/m.bin") == "a model")
-        _ = try await project.ml("get", "remote.git", "m@latest", "--to", "latest", in: "")
-        #expect(try project.text("latest/m.bin") == "a third model")
-        let none = try await project.ml("get", "remote.git", "m#staging", in: "")
-        #expect(none.status == 3 && none.errors.contains("nothing of m is in the stage"), "\(none)")
-        let unknown = try await project.ml("get", "remote.git", "x#prod", in: "")
-        #expect(unknown.status == 3, "\(unknown)")
-        #expect(try await project.ml("get", "remote.git", in: "").status == 64)
+            """
+            git ml register m HEAD~1 && git ml register m
+            GIT_COMMITTER_DATE='1700010000 +0200' git ml stage m prod v1.0.0
+            git ml stage m prod v1.1.0
+            """)
+        #expect(try await project.ml("models").output.contains("by date") == false)
+        let stages = try JSON.parse(await project.sh("gto show --json"))
+        #expect(stages["m"]?["stage"]?["prod"] == "v1.1.0")
+        // A clock that is years ahead is not followed there.
+        try await project.sh("GIT_COMMITTER_DATE='4000000000 +0000' git tag -a -m x 'm#prod#3' 'm@v1.0.0^{}'")
+        try await project.sh("git ml stage m prod v1.1.0")
+        #expect(
+            try await project.ml("models").output.contains(
+                "m#prod: by date v1.0.0 (m#prod#3) is in the stage, by counter v1.1.0 (m#prod#4)"))
     }
 
     @Test func `doctor lists tags that almost keep to the grammar, and other commands pass over them`() async throws {
-        let project = try await project()
+        let project = try await Project.withModel()
         try await project.sh(
             """
             git ml register m
@@ -248,47 +200,34 @@ struct RegistryTests {
         ] { #expect(doctor.output.contains(line), "\(line) in \(doctor.output)") }
         let models = try await project.ml("models", "--json")
         #expect(models.status == 0 && models.errors == "")
-        let model = try #require(try json(models.output).first)
+        let model = try JSON.parse(models.output)
         #expect(model["stages"] == [:])
         // The light tag's number is taken all the same.
         #expect(try await project.ml("stage", "m", "prod", "v1.0.0").output.contains("m#prod#3"))
         #expect(try project.text("work/oops") == nil)
     }
+}
 
-    @Test func `a tag whose commit is missing in a shallow clone is told of`() async throws {
-        let project = try await project()
-        try await project.sh("git ml register m HEAD~2 && git push -q origin --tags")
-        try await project.sh("git clone -q --depth 1 file://$PWD/remote.git shallow", in: "")
-        // A tag object whose commit did not come along, as after an interrupted or filtered fetch.
+extension Project {
+    /// A clone `work` with a model in three commits, and a stage that asks for nothing.
+    static func withModel() async throws -> Project {
+        let project = try await Project.withRemote()
+        try project.writeModel()
         try await project.sh(
             """
-            git -C ../work cat-file tag 'm@v1.0.0' | git hash-object -t tag -w --stdin --literally > ../id
-            mkdir -p .git/refs/tags && cp ../id '.git/refs/tags/m@v1.0.0'
-            """, in: "shallow")
-        let models = try await project.ml("models", "--json", in: "shallow")
-        #expect(models.status == 0, "\(models)")
-        #expect(try json(models.output).first?["latest"]?["version"] == "v1.0.0")
-        let doctor = try await project.ml("doctor", in: "shallow")
-        #expect(doctor.output.contains("m@v1.0.0: its commit"), "\(doctor)")
-        #expect(doctor.output.contains("is not in this clone"))
-        let package = try await project.ml("package", "m", "--to", "oci:../out", in: "shallow")
-        #expect(package.status == 5 && package.errors.contains("--unshallow"), "\(package)")
+            git ml track 'models/*.bin'
+            git add . && git commit -qm one
+            printf 'a second model' > models/m.bin && git commit -qam two
+            printf 'a third model' > models/m.bin && git commit -qam three
+            git push -q -u origin main
+            """)
+        return project
     }
 
-    @Test func `artifacts.yaml of a GTO repository is read as well`() async throws {
-        let project = try Project()
-        try await project.sandbox.repository()
-        try project.write(
-            "work/artifacts.yaml", "old:\n  type: model\n  path: a.bin\n  labels: [x, y]\n  description: an old one\n")
-        try project.write("work/a.bin", "bytes")
-        try await project.sh("git add . && git commit -qm x && git ml register old && git ml deregister old v1.0.0")
-        let model = try JSON.parse(await project.ml("model", "old", "--json").output)
-        #expect(model["type"] == "model" && model["path"] == "a.bin" && model["labels"] == ["x", "y"])
-        #expect(model["description"] == "an old one" && model["latest"] == .null)
-        try project.write("work/artifacts.yaml", "- no\n- map\n")
-        try await project.sh("git commit -qam broken")
-        #expect(try await project.ml("models").status == 0)
-        #expect(try await project.ml("doctor").output.contains("MEND artifacts.yaml: "))
+    /// The objects of a command that prints one a line.
+    func objects(_ words: String..., in folder: String = "work") async throws -> [JSON] {
+        let result = try await sandbox.run("git", ["ml"] + words + ["--json"], in: folder)
+        return try result.text.split(separator: "\n").map { try JSON.parse(String($0)) }
     }
 }
 

@@ -19,10 +19,11 @@ struct RegistryReadingTests {
 
     /// Makes tags by the names on a branch of some commits, at dates that go back and forth.
     private func makeTags(_ names: [String]) async throws {
+        let head = try repository.resolve("HEAD")
         var stream = ""
         for (i, name) in names.enumerated() {
             let date = 1_700_000_000 + (i * 7919) % 1_000
-            stream += "tag \(name)\nfrom \(try repository.resolve("HEAD"))\n"
+            stream += "tag \(name)\nfrom \(head)\n"
             stream += "tagger Jo <j@example.com> \(date) +0000\ndata 2\nx\n\n"
         }
         try sandbox.directory.write("stream", stream)
@@ -68,6 +69,16 @@ struct RegistryReadingTests {
         let later = try fresh()
         #expect(later != expected)
         #expect(try read() == later)
+    }
+
+    @Test func `ten thousand tags are read, once from their objects and once from the cache`() async throws {
+        try await makeTags((1...5_000).flatMap { ["m\($0 % 50)#prod#\($0)", "m\($0 % 50)@v1.\($0).0"] })
+        for _ in 1...2 {
+            let registry = try Registry(repository)
+            #expect(registry.models.count == 50)
+            #expect(registry.models.values.map(\.versions.count).reduce(0, +) == 5_000)
+            #expect(registry.models.values.compactMap { $0.desired["prod"]?.counter }.max() == 5_000)
+        }
     }
 
     @Test func `a cache that cannot be written is done without`() async throws {
