@@ -39,9 +39,9 @@ $(VENV)/done: $(REQUIREMENTS)
 	@touch $@
 
 $(PEERS)/done:
-	@echo "Installing into $(PEERS): dvc mlflow"
+	@echo "Installing into $(PEERS): dvc mlflow gto"
 	@python3 -m venv $(PEERS)
-	@$(PEERS)/bin/python3 -m pip install --quiet --disable-pip-version-check dvc==3.58.0 'pathspec<0.13' mlflow==3.17.2
+	@$(PEERS)/bin/python3 -m pip install --quiet --disable-pip-version-check dvc==3.58.0 'pathspec<0.13' mlflow==3.17.2 gto==1.10.1
 	@touch $@
 
 build: deps ## build the release binary: static, stripped

@@ -65,16 +65,27 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
 
 /// Lower-case hexadecimal.
 public enum Hex {
-    private static let digits = Array("0123456789abcdef".utf8)
-
     public static func encode(_ bytes: some Sequence<UInt8>) -> String {
-        var text: [UInt8] = []
-        for byte in bytes {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
-        }
-        return String(decoding: text, as: UTF8.self)
+        Array(bytes).withUnsafeBytes { encode(raw: $0) }
     }
+
+    /// The same without a copy, for where many are written.
+    public static func encode(raw bytes: UnsafeRawBufferPointer) -> String {
+        String(unsafeUninitializedCapacity: bytes.count * 2) { text in
+            for i in 0..<bytes.count {
+                text[2 * i] = digit(bytes[i] >> 4)
+                text[2 * i + 1] = digit(bytes[i] & 15)
+            }
+            return bytes.count * 2
+        }
+    }
+
+    private static func digit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+    }
+
+    /// Whether a text has nothing but lower-case hex digits.
+    public static func isHex(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool { bytes.allSatisfy { value($0) != nil } }
 
     /// The bytes of an even number of lower-case hex digits, or nil.
     public static func decode(_ text: some StringProtocol) -> [UInt8]? {

@@ -178,6 +178,19 @@ extension JSON: CustomStringConvertible {
 
     private static func quote(_ text: String, to out: inout [UInt8]) {
         out.append(UInt8(ascii: "\""))
+        var text = text
+        let isPlain = text.withUTF8 { units in
+            guard units.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) else {
+                return false
+            }
+            out.append(contentsOf: units)
+            return true
+        }
+        if !isPlain { escape(text, to: &out) }
+        out.append(UInt8(ascii: "\""))
+    }
+
+    private static func escape(_ text: String, to out: inout [UInt8]) {
         for unit in text.utf8 {
             switch unit {
             case UInt8(ascii: "\""): out += #"\""#.utf8
@@ -189,6 +202,5 @@ extension JSON: CustomStringConvertible {
             default: out.append(unit)
             }
         }
-        out.append(UInt8(ascii: "\""))
     }
 }

@@ -13,15 +13,13 @@ struct AssignmentDelivery {
     let repository: Repository
     let places: Runner.Places
     let rules: Policy
-    /// Why nothing is delivered under this policy; nil when it was accepted.
+    /// Why it is not delivered, whatever the tag says: the policy was moved back, or what was delivered speaks against it.
     let barred: Refusal?
     let tags: [TagRef]
     let model: ModelEntry
     let stage: String
     let assignment: Assignment
     let log: DeliveryLog
-    /// Whether another tag object of this name was delivered before.
-    let hasMoved: Bool
 
     private var policy: Project { rules.project }
     private var policyCommit: ObjectID { rules.commit }
@@ -47,7 +45,7 @@ struct AssignmentDelivery {
     init(
         repository: Repository, places: Runner.Places, rules: Policy, barred: Refusal?, tags: [TagRef],
         model: ModelEntry, stage: String, assignment: Assignment, log: DeliveryLog, unfinished: DeliveryRecord?,
-        hasMoved: Bool, say: @escaping @Sendable (String) -> Void
+        say: @escaping @Sendable (String) -> Void
     ) {
         id = unfinished?.id ?? UUIDv7().description
         attempt = (unfinished?.steps.map(\.attempt).max() ?? 0) + 1
@@ -61,7 +59,6 @@ struct AssignmentDelivery {
         self.stage = stage
         self.assignment = assignment
         self.log = log
-        self.hasMoved = hasMoved
     }
 
     private func say(_ line: String) {
@@ -170,7 +167,9 @@ struct AssignmentDelivery {
         ]
         if step != nil { members.append(JSON.Member("log", .optional(kept?.description))) }
         members.append(JSON.Member("reason", .optional(reason)))
-        if step == nil, barred == nil { members.append(JSON.Member("policy", .string(policyCommit.hex))) }
+        if step == nil, barred?.code != "policy-rewound" {
+            members.append(JSON.Member("policy", .string(policyCommit.hex)))
+        }
         members += more.map { JSON.Member($0.0, $0.1) }
         try log.add(JSON.object(members).description, on: assignment.commit, message: "delivery: \(assignment.tag)")
     }
@@ -192,14 +191,6 @@ struct AssignmentDelivery {
     /// Everything is looked at here again, whatever the hooks of the server and of whoever pushed have let through.
     func refusal() async throws -> (refusal: Refusal?, notices: [String]) {
         if let barred { return (barred, []) }
-        if hasMoved {
-            return (
-                Refusal(
-                    "the tag was moved after it had been delivered: stage it anew, with the next counter", code: "moved"
-                ),
-                []
-            )
-        }
         guard let tag = try repository.tagRef(assignment.tag, at: assignment.tagID) else {
             return (Refusal("the tag object \(assignment.tagID.short) is not here"), [])
         }

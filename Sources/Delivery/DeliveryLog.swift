@@ -1,5 +1,6 @@
 public import Base
 public import GitKit
+public import Models
 
 /// One delivery: the fold of its event lines.
 public struct DeliveryRecord: Sendable {
@@ -35,6 +36,8 @@ public struct DeliveryRecord: Sendable {
     public let started: Timestamp
     public var ended: Timestamp?
     public var steps: [Step] = []
+    /// Who has approved that the model goes from this commit into this stage, or any.
+    public var approvals: [Approval] = []
 
     /// One object as `git ml deliveries --json` prints it.
     public var json: JSON {
@@ -50,6 +53,13 @@ public struct DeliveryRecord: Sendable {
                     [
                         "step": .string($0.name), "try": .int(Int64($0.attempt)), "status": .string($0.status),
                         "seconds": .number($0.seconds), "reason": .optional($0.reason),
+                    ]
+                }),
+            "approvals": .array(
+                approvals.map {
+                    [
+                        "t": .string($0.time.description), "by": .string($0.by), "message": .optional($0.message),
+                        "signed": .bool($0.signature != nil),
                     ]
                 }),
         ]
@@ -98,6 +108,7 @@ public struct DeliveryLog: Sendable {
 
     private static func fold(_ lines: [String], on commit: ObjectID) -> [DeliveryRecord] {
         var records: [String: DeliveryRecord] = [:]
+        let approvals = lines.compactMap { Approval($0, on: commit) }
         for line in lines {
             guard let event = try? JSON.parse(line), let time = event["t"]?.string.flatMap({ Timestamp($0) }),
                 let id = event["delivery"]?.string, let kind = event["ev"]?.string
@@ -126,6 +137,11 @@ public struct DeliveryLog: Sendable {
                 record.ended = time
             }
             records[id] = record
+        }
+        for (id, record) in records {
+            records[id]?.approvals = approvals.filter {
+                $0.model == record.model && ($0.stage ?? record.stage) == record.stage
+            }
         }
         return Array(records.values)
     }

@@ -89,18 +89,30 @@ public struct Runner: Sendable {
         }.sorted { ($0.started, $0.id) < ($1.started, $1.id) }
         let settled = before.last.flatMap { $0.ended == nil ? nil : $0 }
         if let settled, !settled.waits { return }
-        // A tag that stands elsewhere than when it was delivered was moved by force.
-        let hasMoved = try log.all().contains {
-            $0.status == "succeeded" && $0.counter != nil && $0.model == "\(model.name)"
-                && $0.stage == assignment.stage && $0.counter == assignment.counter && $0.tag != assignment.tagID.hex
+        let past = try log.all().filter {
+            $0.status == "succeeded" && $0.model == "\(model.name)" && $0.stage == assignment.stage
         }
         let delivery = AssignmentDelivery(
-            repository: repository, places: places, rules: policy, barred: barred, tags: tags, model: model,
+            repository: repository, places: places, rules: policy,
+            barred: barred ?? Self.contradiction(assignment, past), tags: tags, model: model,
             stage: assignment.stage, assignment: assignment, log: log, unfinished: before.last { $0.ended == nil },
-            hasMoved: hasMoved, say: say)
+            say: say)
         // What waited, and still would, is not told of again.
         if settled != nil, try await delivery.refusal().refusal != nil { return }
         try await delivery.deliver()
+    }
+
+    /// What speaks against an assignment going by what was delivered: somebody with force has moved or removed tags.
+    private static func contradiction(_ assignment: Assignment, _ past: [DeliveryRecord]) -> Refusal? {
+        let number = assignment.counter ?? 0
+        if past.contains(where: { $0.counter == number && $0.tag != assignment.tagID.hex }) {
+            return Refusal(
+                "the tag was moved after it had been delivered: stage it anew, with the next counter", code: "moved")
+        }
+        guard let highest = past.compactMap(\.counter).max(), highest > number else { return nil }
+        return Refusal(
+            "the stage has been at number \(highest) already, whose tag is not here any more: it was hidden or removed",
+            code: "counter", hints: ["stage it anew, with a counter above \(highest)"])
     }
 
     /// Makes a commit of the protected branch the newest policy that counts as accepted, whatever was accepted before.

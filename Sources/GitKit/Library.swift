@@ -51,7 +51,9 @@ extension git_oid {
         guard git_oid_fromstr(&self, id.hex) == 0 else { return nil }
     }
 
-    var objectID: ObjectID { withUnsafeBytes(of: self) { ObjectID(bytes: $0.prefix(20)) } }
+    var objectID: ObjectID {
+        withUnsafeBytes(of: self) { ObjectID(raw: UnsafeRawBufferPointer(rebasing: $0[..<20])) }
+    }
 }
 
 /// Stands in for mbedTLS's function of that name, which libgit2 calls when it starts: it would read all certificates of the

@@ -7,11 +7,20 @@ public struct ObjectID: Hashable, Sendable, Comparable, CustomStringConvertible 
 
     /// Reads a full id; nil for anything else, abbreviations included.
     public init?(_ text: some StringProtocol) {
-        guard [40, 64].contains(text.utf8.count), Hex.decode(text) != nil else { return nil }
-        hex = String(text)
+        var hex = String(text)
+        guard hex.withUTF8({ ($0.count == 40 || $0.count == 64) && Hex.isHex($0) }) else { return nil }
+        self.hex = hex
+    }
+
+    /// Reads the digits out of a text's bytes; nil for anything else than a full id.
+    public init?(digits: UnsafeBufferPointer<UInt8>) {
+        guard digits.count == 40 || digits.count == 64, Hex.isHex(digits) else { return nil }
+        hex = String(decoding: digits, as: UTF8.self)
     }
 
     init(bytes: some Sequence<UInt8>) { hex = Hex.encode(bytes) }
+
+    init(raw bytes: UnsafeRawBufferPointer) { hex = Hex.encode(raw: bytes) }
 
     var bytes: [UInt8] { Hex.decode(hex) ?? [] }
 

@@ -45,7 +45,7 @@ public struct Project: Sendable {
             }
             // A file system, and a registry of images, may take the two for one.
             if let other = models.keys.first(where: { "\($0)".lowercased() == "\(name)".lowercased() }) {
-                throw entry.value.failure("“\(name)” differs from the model “\(other)” only in the case of letters")
+                throw entry.value.failure("“\(name)” and the model “\(other)” differ only in case")
             }
             let settings = try ModelSettings(entry.value, common: stages)
             models[name] = settings

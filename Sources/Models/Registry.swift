@@ -58,24 +58,24 @@ public struct Registry: Sendable {
         _ found: [TagReader.Found], allowLight: Bool, annotated: Set<ModelName>, head: ObjectID?,
         commitTime: (ObjectID) -> Timestamp?
     ) {
-        var events: [ModelName: [(event: TagEvent, index: Int)]] = [:]
-        for (index, found) in found.enumerated() {
+        // Tags come sorted by name, which is GTO's order among those of one second.
+        var events: [ModelName: [TagEvent]] = [:]
+        for found in found {
             let model = found.tag.model
             counters[model] = max(counters[model] ?? 0, found.tag.counter ?? 0)
             if let reason = found.reason(allowLight: allowLight) {
                 problems.append(TagProblem(tag: found.name, reason: reason, isNearMiss: false))
             } else {
-                events[model, default: []].append((found.event, index))
+                events[model, default: []].append(found.event)
             }
         }
         problems.sort { $0.tag.utf8.lexicographicallyPrecedes($1.tag.utf8) }
         for (name, events) in events {
-            // Tags come sorted by name, which is GTO's order among those of one second.
-            let sorted = events.sorted { ($0.event.time, $0.index) < ($1.event.time, $1.index) }.map(\.event)
+            let order = events.indices.sorted { (events[$0].time, $0) < (events[$1].time, $1) }
             // For GTO the HEAD that names a model in artifacts.yaml is one more sign of it.
             let sign = annotated.contains(name) ? head : nil
             var entry = withoutActuallyEscaping(commitTime) {
-                ModelFold.fold(name, sorted, annotation: sign, commitTime: $0)
+                ModelFold.fold(name, order.map { events[$0] }, annotation: sign, commitTime: $0)
             }
             entry.nextCounter = nextCounter(of: name)
             models[name] = entry

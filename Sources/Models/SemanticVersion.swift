@@ -40,13 +40,11 @@ public struct SemanticVersion: Hashable, Sendable, Comparable, CustomStringConve
             prerelease = parts
             rest = rest[..<dash]
         }
-        var numbers: [Int] = []
-        for digits in rest.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
-            guard let number = Self.number(digits) else { return nil }
-            numbers.append(number)
-        }
-        guard numbers.count == 3 else { return nil }
-        (major, minor, patch) = (numbers[0], numbers[1], numbers[2])
+        guard let first = rest.firstIndex(of: UInt8(ascii: ".")), let last = rest.lastIndex(of: UInt8(ascii: ".")),
+            first < last, let major = Self.number(rest[..<first]), let minor = Self.number(rest[(first + 1)..<last]),
+            let patch = Self.number(rest[(last + 1)...])
+        else { return nil }
+        (self.major, self.minor, self.patch) = (major, minor, patch)
         self.prerelease = prerelease
         self.build = build
     }

@@ -67,9 +67,13 @@ struct PolicyTests {
         let good = try await pass(project)
         let record = try await deliveries(project).first
         #expect(record?["status"]?.string == "succeeded", "\(good)")
-        // Case D-43: a signed one that comes late.
+        // Case D-43: a signed one that comes late, and that the one before it was taken away for.
         try await project.sh("git tag -s -m late 'm#prod#5'; git push -q --no-verify --tags")
         _ = try await pass(project)
+        try await project.sh("git push -q --no-verify --delete origin 'm#prod#6'")
+        let late = try await pass(project)
+        let refused = try await deliveries(project).first
+        #expect(refused?["counter"]?.int == 5 && refused?["refusal"]?.string == "counter", "\(late)")
         let deployed = try project.text("remote.git/ml/runner/deployed")?.split(separator: "\n").count
         #expect(deployed == 1)
     }
@@ -84,7 +88,7 @@ struct PolicyTests {
             git tag -a -m mine 'm#prod#1'; git push -q --no-verify origin 'm#prod#1'; git checkout -q main
             """)
         let seen = try await pass(project)
-        #expect(seen.output.contains("of the tagged commit"), "\(seen)")
+        #expect(seen.output.contains("at the tagged commit"), "\(seen)")
         let record = try await deliveries(project).first
         #expect(record?["status"]?.string == "succeeded", "\(seen)")
         #expect(try project.text("remote.git/ml/runner/deployed") != nil)
@@ -172,7 +176,9 @@ struct PolicyTests {
         let unsigned = try await push(project, "m#prod#1")
         #expect(unsigned.status != 0)
         #expect(unsigned.errors.contains("git-ml: refused refs/tags/m#prod#1: it is not signed"), "\(unsigned)")
-        #expect(unsigned.errors.contains("`git push --no-verify` pushes without this check"))
+        #expect(
+            unsigned.errors.contains(
+                "`git push --no-verify` pushes without this check, and sends neither data nor runs"))
         let light = try await push(project, "m@v1.0.0")
         #expect(light.errors.contains("it is a light tag"), "\(light)")
         let almost = try await push(project, "m@v1")
@@ -182,7 +188,10 @@ struct PolicyTests {
         #expect(gate.errors.contains("metrics.auc >= 0.95"), "\(gate)")
         #expect(gate.errors.contains("0.9 against 0.95"), "\(gate)")
         try await project.sh("git push -q --no-verify origin 'm#prod#2'")
-        let branch = try await push(project, "main", "HEAD:refs/tags/plain")
+        // Tags of other people's making.
+        try await project.sh("git tag pkg@v1; git tag plain")
+        let branch = try await push(project, "main", "plain", "pkg@v1")
         #expect(branch.status == 0, "\(branch)")
+        #expect(branch.errors.contains("git-ml: passed over refs/tags/pkg@v1"), "\(branch)")
     }
 }

@@ -74,6 +74,21 @@ struct ServerHookTests {
         #expect(fsck.isEmpty || fsck.contains("notice"), "\(fsck)")
     }
 
+    @Test func `a server that borrows its objects from another repository sees what is pushed`() async throws {
+        let project = try await project()
+        try await project.sh(
+            """
+            git clone -q --bare --shared remote.git fork.git; (cd fork.git && git ml init --bare)
+            git -C work remote set-url origin ../fork.git
+            """, in: "")
+        try await project.sh(
+            "git commit -q --allow-empty -m more; git tag -a -m x 'm#prod#1'; git tag -s -m x 'm#prod#2'")
+        let unsigned = try await push(project, "main", "m#prod#1")
+        #expect(unsigned.errors.contains("it is not signed"), "\(unsigned)")
+        let good = try await push(project, "main", "m#prod#2")
+        #expect(good.status == 0, "\(good)")
+    }
+
     // Case D-08.
     @Test func `tags whose names are shell code or options run nothing on their way, and are refused or ignored`()
         async throws
@@ -170,6 +185,22 @@ struct ServerHookTests {
         try await project.sh("sed -i '$d' ml.yaml; git commit -qam good")
         let mended = try await push(project, "main", "m#prod#1")
         #expect(mended.status == 0, "\(mended)")
+    }
+
+    @Test func `a server whose git-ml is gone takes branches, and neither records nor tags of models`() async throws {
+        let project = try await project(stage: "{}")
+        try await project.sh(
+            """
+            sed -i "s|^ml=.*|ml=/nowhere|; s/|| ml=git-ml/|| ml=git-ml-is-gone/" ../remote.git/hooks/pre-receive
+            git commit -q --allow-empty -m more; git tag -s -m x 'm#prod#1'; git tag plain
+            """)
+        let branch = try await push(project, "main", "plain")
+        #expect(branch.status == 0, "\(branch)")
+        #expect(branch.errors.contains("remote: git-ml: git-ml-is-gone cannot be run on this server"))
+        let tag = try await push(project, "m#prod#1")
+        #expect(tag.status != 0 && tag.errors.contains("cannot be run"), "\(tag)")
+        let notes = try await push(project, "--delete", "refs/notes/ml/runs")
+        #expect(notes.status != 0, "\(notes)")
     }
 
     @Test func `init --bare puts the hook behind one that is there, replaces our older one, and takes it out again`()

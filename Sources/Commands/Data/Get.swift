@@ -105,7 +105,7 @@ struct Get: AsyncParsableCommand {
         guard let path else {
             let models = try ModelProject.current()
             let resolved = try ModelAddress(url).resolve(in: models.registry, declared: models.project.models.keys)
-            let origin = try OriginAddress(models.repository.gitDirectory.string, from: here)
+            let origin = try OriginAddress(models.repository.commonDirectory.string, from: here)
             return try await OriginModel.find(resolved, at: origin, path: models.path(of: resolved.name))
         }
         guard let address = try? ModelAddress(path), !address.isBare, revision.rev == nil else { return nil }

@@ -39,7 +39,8 @@ struct RunnerCommand: AsyncParsableCommand {
 
 struct RunnerPass: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "pass", abstract: "Make one pass over everything that is staged", shouldDisplay: false)
+        commandName: "pass", abstract: "Make one pass over everything that is staged",
+        discussion: "`git ml runner --once` is the same.")
 
     @Flag(help: "One pass over everything that is staged, then exit.")
     var once = false

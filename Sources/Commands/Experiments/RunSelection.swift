@@ -1,5 +1,6 @@
 internal import Base
 internal import GitKit
+internal import Models
 internal import Runs
 
 /// Finds the runs that a word on the command line means.
@@ -11,6 +12,7 @@ struct RunSelection {
     /// Of several at a commit it is the one whose results the commit holds: not the runs that started from it, and not
     /// what `git ml reproduce` repeated.
     func run(_ name: String) throws -> Run {
+        let name = try meant(name)
         do {
             return try store.run(named: name)
         } catch let failure as AmbiguousRun {
@@ -25,6 +27,7 @@ struct RunSelection {
 
     /// One run for a name, an id's beginning or `best:…`; for a commit all that were made with its code or linked to it.
     func runs(_ name: String) throws -> [Run] {
+        let name = try meant(name)
         let found: Run
         do {
             found = try store.run(named: name)
@@ -37,6 +40,15 @@ struct RunSelection {
         if name.hasPrefix("best:") || found.id.hasPrefix(name) || found.name == name { return [found] }
         let runs = try store.runs(at: store.repository.resolve(name))
         return runs.isEmpty ? [found] : runs
+    }
+
+    /// For a model's version or stage (`churn@v1.2.0`, `churn#prod`) the run behind it, else its commit; other names as they are.
+    private func meant(_ name: String) throws -> String {
+        guard let address = try? ModelAddress(name), !address.isBare else { return name }
+        let models = try ModelProject(store.repository)
+        guard models.registry.models[address.model] != nil else { return name }
+        let commit = try address.resolve(in: models.registry).commit
+        return try store.run(behind: commit, path: models.path(of: address.model))?.id ?? commit.hex
     }
 
     /// A run that may be a deleted one.

@@ -21,12 +21,18 @@ struct PushedTags {
         let policy = try await policy(updates)
         // Approvals and runs that others have sent count too.
         if policy != nil { try? await NotesSync(repository).fetch(remote) }
-        let result = try await PushCheck(repository, policy: policy) { [repository] in
+        let result = try await PushCheck(repository, policy: policy, isServer: false) { [repository] in
             try RunStore(repository)
         }.check(updates)
         for notice in result.notices { Terminal.error("git-ml: \(Terminal.safe(notice))") }
-        var refused = (result.refused + result.almost.map { ($0.ref, $0.failure as any Failure) })
-            .map { ($0.ref, "\($0.failure)", $0.failure.hints) }
+        var refused = result.refused.map { ($0.ref, "\($0.failure)", $0.failure.hints) }
+        for (ref, failure) in result.almost {
+            if Self.isMeantForUs(ref, policy) {
+                refused.append((ref, "\(failure)", failure.hints))
+            } else {
+                Terminal.error("git-ml: passed over \(Terminal.safe(ref)): \(Terminal.safe("\(failure)"))")
+            }
+        }
         if let policy {
             for tag in result.accepted {
                 for gate in try await failedGates(of: tag, policy, but: updates) {
@@ -39,8 +45,15 @@ struct PushedTags {
             Terminal.error("git-ml: refused \(Terminal.safe(ref)): \(Terminal.safe(reason))")
             for hint in hints { Terminal.error("git-ml: \(Terminal.safe(hint))") }
         }
-        Terminal.error("git-ml: nothing was pushed; `git push --no-verify` pushes without this check")
+        Terminal.error(
+            "git-ml: nothing was pushed; `git push --no-verify` pushes without this check, and sends neither data nor runs"
+                + " (`git ml push` and `git ml sync` do)")
         throw ExitCode(1)
+    }
+
+    /// Whether a tag that breaks the grammar was to stage or register a model, not to mark somebody's package.
+    private static func isMeantForUs(_ ref: String, _ policy: Policy?) -> Bool {
+        ref.contains("#") || policy?.project.models.keys.contains { ref.hasPrefix("refs/tags/\($0.inTag)@") } ?? false
     }
 
     /// The policy of the remote's default branch as the push leaves it; nil where it is not known here.

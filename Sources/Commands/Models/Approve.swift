@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Base
 internal import GitKit
 internal import Models
+internal import Runs
 
 struct Approve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -19,7 +20,7 @@ struct Approve: AsyncParsableCommand {
     @Argument(help: "The model, as ml.yaml names it.")
     var model: String?
 
-    @Argument(help: "The version or commit.")
+    @Argument(help: "The version, commit or run.")
     var revision: String?
 
     @Argument(help: "The stage; default: whatever stage.")
@@ -50,14 +51,19 @@ struct Approve: AsyncParsableCommand {
     func run() async throws {
         let repository = try Repository.current()
         if list { return try await show(repository) }
-        let project = try Project.inWorkTree(of: repository)
-        let (name, settings) = try project.model(model ?? "")
+        let models = try ModelProject(repository)
+        let project = models.project
+        let (entry, path) = try models.declared(model ?? "")
+        let name = entry.name
         if let stage, project.stage(stage, of: name) == nil {
             throw ModelFailure.unknownStage(stage, known: Array(project.stages.keys))
         }
-        let commit = try commit(name, project, repository)
-        guard try repository.entry(settings.path, in: commit) != nil else {
-            throw ModelFailure.noFile(path: settings.path, commit: commit.short)
+        let commit = try Candidate.find(
+            revision, of: name, path: path, registry: models.registry, repository: repository,
+            runs: { try RunStore.current() }
+        ).commit
+        guard try repository.entry(path, in: commit) != nil else {
+            throw ModelFailure.noFile(path: path, commit: commit.short)
         }
         let user = try repository.user()
         var approval = Approval(name, commit, stage: stage, by: user.email, message: message)
@@ -72,17 +78,6 @@ struct Approve: AsyncParsableCommand {
             print("it will not count: you wrote the commit")
         }
         print("the next `git push` sends it, or `git ml sync` at once")
-    }
-
-    private func commit(_ name: ModelName, _ project: Project, _ repository: Repository) throws -> ObjectID {
-        let revision = revision ?? ""
-        if let number = SemanticVersion(revision) {
-            let entry = Registry(try repository.tags(), allowLight: project.allowsLightTags).models[name]
-            if let version = entry?.versions.last(where: { $0.version == number && !$0.isDeregistered }) {
-                return version.commit
-            }
-        }
-        return try repository.resolve(revision)
     }
 
     private static func asksForSignature(_ project: Project, _ model: ModelName, _ stage: String?) -> Bool {

@@ -15,7 +15,7 @@ struct Candidate {
     /// A version (`v1.2.0`) comes first, then `#STAGE` and addresses (``ModelAddress``), then what git knows, then runs.
     /// A run stands for the commit that holds the model that it made. `runs` opens the store when it is needed.
     static func find(
-        _ word: String?, of model: ModelName, path: String, registry: Registry, repository: Repository,
+        _ word: String?, of model: ModelName, path: String?, registry: Registry, repository: Repository,
         runs: () throws -> RunStore
     ) throws -> Candidate {
         guard let word else {
@@ -31,6 +31,7 @@ struct Candidate {
         } catch is UnknownRun {
             throw CandidateFailure.unknown(word)
         }
+        guard let path else { throw CandidateFailure.noPath(model) }
         guard let commit = try RunModel(run, path: path).commit(in: repository) else {
             throw CandidateFailure.notCommitted(run: run.id, path: path)
         }
@@ -55,17 +56,19 @@ struct Candidate {
 enum CandidateFailure: Failure {
     case unknown(String)
     case notCommitted(run: String, path: String)
+    case noPath(ModelName)
 
     var kind: FailureKind {
         switch self {
         case .unknown: .notFound
-        case .notCommitted: .user
+        case .notCommitted, .noPath: .user
         }
     }
 
     var description: String {
         switch self {
         case .unknown(let word): "“\(word)” is no version, stage, commit or run"
+        case .noPath(let model): "nothing says where \(model) lies, so a run cannot stand for it"
         case .notCommitted(let run, let path): "no commit holds the \(path) that the run \(run.prefix(12)) made"
         }
     }
@@ -73,6 +76,7 @@ enum CandidateFailure: Failure {
     var hints: [String] {
         switch self {
         case .unknown: ["`git ml model NAME` lists versions and stages, `git ml runs` runs"]
+        case .noPath: ["add it under models: in ml.yaml"]
         case .notCommitted(let run, let path):
             [
                 "commit it: git add \(shellQuoted(path)) && git commit",

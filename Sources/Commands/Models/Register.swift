@@ -87,7 +87,7 @@ struct Register: AsyncParsableCommand {
         let repository = models.repository
         do {
             return try Candidate.find(
-                source, of: name, path: path ?? "", registry: models.registry, repository: repository,
+                source, of: name, path: path, registry: models.registry, repository: repository,
                 runs: { try RunStore.current() }
             ).commit
         } catch let failure as CandidateFailure {

@@ -39,7 +39,7 @@ struct Unstage: AsyncParsableCommand {
         var commit = current.commit
         if let version {
             commit = try Candidate.find(
-                version, of: name, path: models.path(of: name) ?? "", registry: models.registry,
+                version, of: name, path: models.path(of: name), registry: models.registry,
                 repository: repository, runs: { try RunStore.current() }
             ).commit
             guard staged.contains(where: { $0.commit == commit }) else {

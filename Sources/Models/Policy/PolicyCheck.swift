@@ -6,7 +6,7 @@ public import Runs
 /// Holds tags of models against policy.
 public struct PolicyCheck: Sendable {
     private let policy: Policy
-    private let tags: [TagRef]
+    private let tags: [ModelName: [(tag: ModelTag, ref: TagRef)]]
     private let runs: @Sendable () throws -> RunStore
     private var repository: Repository { policy.repository }
 
@@ -14,7 +14,8 @@ public struct PolicyCheck: Sendable {
     /// approvals.
     public init(_ policy: Policy, tags: [TagRef], runs: @escaping @Sendable () throws -> RunStore) {
         self.policy = policy
-        self.tags = tags
+        let parsed = tags.compactMap { ref in ModelTag(ref.name).map { (tag: $0, ref: ref) } }
+        self.tags = Dictionary(grouping: parsed) { $0.tag.model }
         self.runs = runs
     }
 
@@ -80,7 +81,7 @@ public struct PolicyCheck: Sendable {
         at commit: ObjectID, model: ModelName, stage: String, _ settings: StageSettings
     ) throws -> [String] {
         func says(_ what: String) -> String {
-            "\(what) of the tagged commit \(commit.short) is another than on the protected branch, and does not count"
+            "\(what) at the tagged commit \(commit.short) differs from the protected branch's, and does not count"
         }
         func isSame(_ path: String) throws -> Bool {
             try repository.entry(path, in: commit)?.id == repository.entry(path, in: policy.commit)?.id
@@ -204,29 +205,31 @@ extension PolicyCheck {
         return refusals
     }
 
+    /// The tags of a model that count.
+    private func counted(_ model: ModelName) -> [(tag: ModelTag, ref: TagRef)] {
+        (tags[model] ?? []).filter { $0.ref.object != nil || policy.project.allowsLightTags }
+    }
+
     private func isRegistered(_ version: String, _ model: ModelName, _ commit: ObjectID) -> Bool {
-        let entry = Registry(
-            tags.filter { ModelTag($0.name)?.model == model }, allowLight: policy.project.allowsLightTags
-        )
-        .models[model]
-        return entry?.versions.contains { "\($0.version)" == version && $0.commit == commit && !$0.isDeregistered }
-            ?? false
+        guard let version = SemanticVersion(version) else { return false }
+        let tags = counted(model)
+        return tags.contains { $0.tag.action == .register(version) && $0.ref.target == commit }
+            && !tags.contains { $0.tag.action == .deregister(version) }
     }
 
     /// The tag that the statement names as the one before must be the one before: that of the highest counter below its own,
     /// where none has a counter any without.
     private func chain(_ statement: StageStatement, _ tag: ModelTag, _ stage: String) -> [PolicyRefusal] {
-        let others = tags.compactMap { ref -> (counter: Int, id: String)? in
-            guard ref.object != nil || policy.project.allowsLightTags, let other = ModelTag(ref.name),
-                other.model == tag.model, other.stage?.name == stage, other.counter ?? 0 < tag.counter ?? 0
-            else { return nil }
-            return (other.counter ?? 0, ref.id.hex)
-        }
+        let others = counted(tag.model).filter {
+            $0.tag.stage?.name == stage && $0.tag.counter ?? 0 < tag.counter ?? 0
+        }.map { (counter: $0.tag.counter ?? 0, id: $0.ref.id.hex) }
         let highest = others.map(\.counter).max()
         let before = others.filter { $0.counter == highest }.map(\.id)
         let says = statement.previous ?? ""
         if before.contains(says) || (before.isEmpty && says.isEmpty) { return [] }
-        if !says.isEmpty, !tags.contains(where: { $0.id.hex == says }) { return [.previousGone(says)] }
+        if !says.isEmpty, !counted(tag.model).contains(where: { $0.ref.id.hex == says }) {
+            return [.previousGone(says)]
+        }
         return [.statement(key: "previous", says: says, is: before.first ?? "none")]
     }
 }

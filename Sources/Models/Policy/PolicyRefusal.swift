@@ -61,7 +61,7 @@ public enum PolicyRefusal: Failure, Equatable {
         case .counter(let highest): "its counter is not higher than that of \(highest), which is there already"
         case .moved: "tags of models are not moved once they are pushed"
         case .deleted: "tags of models are not deleted"
-        case .likeAnother(let name): "there is a model “\(name)”, whose name differs only in the case of letters"
+        case .likeAnother(let name): "its model and “\(name)”, which is there already, differ only in case"
         }
     }
 

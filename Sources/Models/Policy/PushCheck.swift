@@ -35,10 +35,17 @@ public struct PushCheck: Sendable {
 
     private let repository: Repository
     private let policy: Policy?
+    private let isServer: Bool
     private let runs: @Sendable () throws -> RunStore
 
     /// `policy` is that of the protected branch as the push leaves it; nil when there is none, or when it is not known.
-    public init(_ repository: Repository, policy: Policy?, runs: @escaping @Sendable () throws -> RunStore) {
+    ///
+    /// On a server the tags that there are are all that count; in a clone some may wait to be pushed, and nothing is said of
+    /// the order of counters.
+    public init(
+        _ repository: Repository, policy: Policy?, isServer: Bool, runs: @escaping @Sendable () throws -> RunStore
+    ) {
+        self.isServer = isServer
         self.repository = repository
         self.policy = policy
         self.runs = runs
@@ -50,6 +57,7 @@ public struct PushCheck: Sendable {
         let updates = updates.filter(\.isLikeModelTag)
         if updates.isEmpty { return result }
         let present = try present(but: updates)
+        let others = present.compactMap { other in ModelTag(other.name).map { (tag: $0, name: other.name) } }
         var new: [TagRef] = []
         for update in updates {
             guard let name = update.tag, let tag = ModelTag(name) else {
@@ -61,7 +69,7 @@ public struct PushCheck: Sendable {
             } else if let id = update.new, update.old == nil, let ref = try repository.tagRef(name, at: id) {
                 let form = PolicyCheck.form(of: ref, allowsLight: policy?.project.allowsLightTags ?? false)
                 if form.isEmpty { new.append(ref) }
-                for refusal in form + rules(ref, tag, present) { result.refused.append((update.ref, refusal)) }
+                for refusal in form + rules(tag, others) { result.refused.append((update.ref, refusal)) }
             }
         }
         guard let policy else { return result }
@@ -83,16 +91,15 @@ public struct PushCheck: Sendable {
     }
 
     /// What holds for tags of models wherever they are pushed to.
-    private func rules(_ ref: TagRef, _ tag: ModelTag, _ present: [TagRef]) -> [PolicyRefusal] {
+    private func rules(_ tag: ModelTag, _ others: [(tag: ModelTag, name: String)]) -> [PolicyRefusal] {
         var refusals: [PolicyRefusal] = []
-        let others = present.compactMap { other in ModelTag(other.name).map { (tag: $0, name: other.name) } }
         let name = tag.model.description
         if let other = others.first(where: {
             "\($0.tag.model)" != name && "\($0.tag.model)".lowercased() == name.lowercased()
         }) {
             refusals.append(.likeAnother("\(other.tag.model)"))
         }
-        if let counter = tag.counter, let stage = tag.stage?.name {
+        if isServer, let counter = tag.counter, let stage = tag.stage?.name {
             let highest = others.filter { $0.tag.model == tag.model && $0.tag.stage?.name == stage }
                 .max { ($0.tag.counter ?? 0) < ($1.tag.counter ?? 0) }
             if let highest, (highest.tag.counter ?? 0) >= counter { refusals.append(.counter(highest: highest.name)) }

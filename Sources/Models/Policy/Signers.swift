@@ -38,21 +38,16 @@ public struct Signers: Sendable {
 
     /// Whose signature a signed text carries; every other outcome is a ``SignatureFailure``.
     public func verify(_ text: SignedText) async throws -> Signer {
-        guard let signature = text.signature else { throw SignatureFailure.unsigned }
-        let folder = try VerificationFolder(self, text)
-        switch signature.kind {
-        case .ssh: return try await verifySSH(signature.text, text.payload, in: folder)
-        case .openPGP: return try await verifyOpenPGP(in: folder)
-        case .x509: throw SignatureFailure.unreadable(reason: "it is one of X.509, and SSH's and OpenPGP's are read")
-        }
+        try await verify(text, in: VerificationFolder(self, text))
     }
 
     /// The same for a tag object, which `git verify-tag` must find good too.
+    ///
+    /// git knows the keys at the time that the tag claims, where ``verify(_:)`` looks at now.
     public func verify(tag: ObjectID, in repository: Repository) async throws -> Signer {
         let text = try repository.signedTag(tag)
-        let signer = try await verify(text)
         let folder = try VerificationFolder(self, text)
-        if isKeyring { try await folder.importKeys() }
+        let signer = try await verify(text, in: folder)
         let result = try repository.verifyTag(
             tag,
             settings: [
@@ -65,6 +60,15 @@ public struct Signers: Sendable {
                 result.errors.split(separator: "\n").last.map(String.init) ?? "status \(result.status)")
         }
         return signer
+    }
+
+    private func verify(_ text: SignedText, in folder: VerificationFolder) async throws -> Signer {
+        guard let signature = text.signature else { throw SignatureFailure.unsigned }
+        switch signature.kind {
+        case .ssh: return try await verifySSH(signature.text, text.payload, in: folder)
+        case .openPGP: return try await verifyOpenPGP(in: folder)
+        case .x509: throw SignatureFailure.unreadable(reason: "it is one of X.509, and SSH's and OpenPGP's are read")
+        }
     }
 }
 

@@ -190,18 +190,17 @@ struct ModelFold {
     // MARK: History
 
     private mutating func setHistory(_ events: [TagEvent], _ owners: [Int?]) {
-        let changes = zip(events, owners).enumerated().map { index, item in
-            let version: SemanticVersion? =
-                switch item.0.tag.action {
-                case .register(let version), .deregister(let version): version
-                default: item.1.flatMap { versions[$0].number }
-                }
-            return (index: index, change: ModelChange(event: item.0, version: version))
+        let order = events.indices.sorted {
+            (events[$0].time, events[$0].priority, $0) < (events[$1].time, events[$1].priority, $1)
         }
-        entry.history = changes.sorted {
-            ($0.change.event.time, $0.change.event.priority, $0.index)
-                < ($1.change.event.time, $1.change.event.priority, $1.index)
-        }.map(\.change)
+        entry.history = order.map { i in
+            let version: SemanticVersion? =
+                switch events[i].tag.action {
+                case .register(let version), .deregister(let version): version
+                default: owners[i].flatMap { versions[$0].number }
+                }
+            return ModelChange(event: events[i], version: version)
+        }
     }
 
     private mutating func setDeprecated(_ events: [TagEvent], _ annotation: ObjectID?) {

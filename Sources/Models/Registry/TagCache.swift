@@ -17,12 +17,8 @@ struct TagCache {
     init(_ repository: Repository) {
         file = repository.mlDirectory.appending("cache").appending("tags")
         guard let bytes = try? Files.read(file), let end = bytes.firstIndex(of: 0x0a) else { return }
-        let body = bytes[(end + 1)...]
-        guard bytes[..<end].elementsEqual(Self.heading(body).utf8) else { return }
-        for line in body.split(separator: 0x0a) {
-            guard let summary = Self.summary(line) else { continue }
-            summaries[summary.id] = summary
-        }
+        guard bytes[..<end].elementsEqual(Self.heading(bytes[(end + 1)...]).utf8) else { return }
+        bytes.withUnsafeBufferPointer { summaries = Self.summaries(UnsafeBufferPointer(rebasing: $0[(end + 1)...])) }
     }
 
     /// Keeps what was read for the next process, without what no ref points at any more.
@@ -45,18 +41,53 @@ struct TagCache {
             + " \(summary.time.microseconds / 1_000_000)\t\(summary.isLight ? "-" : "+")\(words[0])\t\(words[1])\t\(words[2])\n"
     }
 
-    private static func summary(_ line: ArraySlice<UInt8>) -> TagSummary? {
-        func text(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
-        let parts = line.split(separator: 0x09, omittingEmptySubsequences: false)
-        guard parts.count == 4 else { return nil }
-        let words = parts[0].split(separator: 0x20)
-        guard words.count == 4, let id = ObjectID(text(words[0])), let target = ObjectID(text(words[1])),
-            let kind = ObjectKind(rawValue: text(words[2])), let seconds = Int64(text(words[3]))
-        else { return nil }
-        let isLight = parts[1].first == UInt8(ascii: "-")
-        return TagSummary(
-            id: id, name: isLight ? nil : text(parts[1].dropFirst()), target: target, targetKind: kind,
-            by: parts[2].isEmpty ? nil : text(parts[2]), email: parts[3].isEmpty ? nil : text(parts[3]),
-            time: Timestamp(seconds: seconds))
+    private static func summaries(_ text: UnsafeBufferPointer<UInt8>) -> [ObjectID: TagSummary] {
+        var summaries: [ObjectID: TagSummary] = [:]
+        summaries.reserveCapacity(text.count / 120)
+        var reader = FieldReader(text)
+        // Few people make many tags: their names are made into strings once.
+        var people: (by: String?, email: String?) = (nil, nil)
+        while !reader.isAtEnd {
+            guard let id = ObjectID(digits: reader.field(0x20)), let target = ObjectID(digits: reader.field(0x20)),
+                let kind = ObjectKind(rawValue: reader.text(0x20)), let seconds = Int64(reader.text(0x09))
+            else { return summaries }
+            let name = reader.field(0x09)
+            people.by = reader.text(0x09, like: people.by)
+            people.email = reader.text(0x0a, like: people.email)
+            let isLight = name.first == UInt8(ascii: "-")
+            summaries[id] = TagSummary(
+                id: id, name: isLight ? nil : String(decoding: name.dropFirst(), as: UTF8.self), target: target,
+                targetKind: kind, by: people.by, email: people.email, time: Timestamp(seconds: seconds))
+        }
+        return summaries
+    }
+}
+
+/// Takes a text apart at the bytes that end its fields.
+private struct FieldReader {
+    private let text: UnsafeBufferPointer<UInt8>
+    private var at = 0
+
+    init(_ text: UnsafeBufferPointer<UInt8>) { self.text = text }
+
+    var isAtEnd: Bool { at >= text.count }
+
+    /// The bytes before the next `end`, which is passed over.
+    mutating func field(_ end: UInt8) -> UnsafeBufferPointer<UInt8> {
+        let start = at
+        while at < text.count, text[at] != end { at += 1 }
+        let field = UnsafeBufferPointer(rebasing: text[start..<at])
+        at = min(at + 1, text.count)
+        return field
+    }
+
+    mutating func text(_ end: UInt8) -> String { String(decoding: field(end), as: UTF8.self) }
+
+    /// The same, nil when it is empty; `last` itself when it has the same bytes.
+    mutating func text(_ end: UInt8, like last: String?) -> String? {
+        let field = field(end)
+        if field.isEmpty { return nil }
+        if let last, last.utf8.count == field.count, last.utf8.elementsEqual(field) { return last }
+        return String(decoding: field, as: UTF8.self)
     }
 }

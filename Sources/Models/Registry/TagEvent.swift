@@ -2,18 +2,28 @@ public import Base
 public import GitKit
 
 /// A tag of a model that counts: who said what of which commit, and when.
-public struct TagEvent: Hashable, Sendable {
+///
+/// An object, because it is handed around by the ten thousand.
+public final class TagEvent: Sendable {
     public let tag: ModelTag
     /// The tag's name as it stands, without `refs/tags/`.
     public let name: String
+    private let summary: TagSummary
+
+    init(_ tag: ModelTag, name: String, _ summary: TagSummary) {
+        self.tag = tag
+        self.name = name
+        self.summary = summary
+    }
+
     /// What the tag's ref points at.
-    public let id: ObjectID
-    public let commit: ObjectID
+    public var id: ObjectID { summary.id }
+    public var commit: ObjectID { summary.target }
     /// The name inside the tag object, which is the same unless somebody copied or renamed the ref; nil for a light tag.
-    public let inner: String?
-    public let by: String?
-    public let email: String?
-    public let time: Timestamp
+    public var inner: String? { summary.name }
+    public var by: String? { summary.by }
+    public var email: String? { summary.email }
+    public var time: Timestamp { summary.time }
 
     /// The stage that it assigns or unassigns.
     public var stage: String? {
@@ -58,7 +68,7 @@ public struct TagProblem: Hashable, Sendable {
 }
 
 /// A change in a model's history, in GTO's words.
-public struct ModelChange: Hashable, Sendable {
+public struct ModelChange: Sendable {
     public let event: TagEvent
     /// The version registered on the commit; nil when there is none.
     public let version: SemanticVersion?

@@ -63,10 +63,5 @@ extension TagReader.Found {
         return nil
     }
 
-    var event: TagEvent {
-        TagEvent(
-            tag: tag, name: name, id: summary.id, commit: summary.target, inner: summary.name, by: summary.by,
-            email: summary.email,
-            time: summary.time)
-    }
+    var event: TagEvent { TagEvent(tag, name: name, summary) }
 }
