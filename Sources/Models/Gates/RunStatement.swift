@@ -2,31 +2,25 @@ public import Base
 public import GitKit
 public import Runs
 
-/// What a signed tag says of a run: its id, and a digest of all that is recorded of it.
+/// What a signed tag says of a run: its id, and a digest of what is recorded of it.
 ///
-/// A line `git-ml-run: <id> sha256:<64 hex>` in the tag's message, inside the signature. The digest is the SHA-256 of the
-/// run's event lines of the kinds `start`, `params`, `metrics`, `inputs`, `outputs`, `series` and `end`, sorted by their
-/// bytes, each with a line feed. Tags, links and deletions may be added to a run later without a change of it; a metric may
-/// not.
+/// A line `git-ml-run: <id> sha256:<64 hex>` in the tag's message, inside the signature. The digest is the SHA-256 of one line
+/// of JSON without spaces, keys sorted by their bytes at every level: `commit`, `inputs`, `metrics` (last values), `outputs`,
+/// `params`, `run`, `started` and `status`, as `git ml runs --json` prints them. It is taken of what the event lines come to,
+/// wherever they stand: names, tags and links may be added to a run later, a metric may not.
 public struct RunStatement: Sendable, Equatable {
     public let run: String
     public let digest: Digest
 
     private static let key = "git-ml-run: "
-    private static let kinds: Set<String> = ["start", "params", "metrics", "inputs", "outputs", "series", "end"]
+    private static let keys = ["commit", "inputs", "metrics", "outputs", "params", "run", "started", "status"]
 
-    /// The statement on a run as it is recorded now; nil for one that is not in the notes yet.
-    public init?(_ run: Run, in store: RunStore) throws {
-        let lines = try store.log.lines(on: run.commit).filter { line in
-            guard line.contains(run.id), let json = try? JSON.parse(line), json["run"]?.string == run.id else {
-                return false
-            }
-            return json["ev"]?.string.map { Self.kinds.contains($0) } ?? false
-        }
-        if lines.isEmpty { return nil }
-        let sorted = Set(lines).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    /// The statement on a run as it is recorded now.
+    public init(_ run: Run, in store: RunStore) throws {
+        // Not as a model sees it.
+        let json = try (store.run(id: run.id) ?? run).json
         self.run = run.id
-        digest = Digest.of(sorted.map { $0 + "\n" }.joined())
+        digest = Digest.of(JSON.object(Self.keys.map { JSON.Member($0, json[$0] ?? .null) }).canonical)
     }
 
     private init?(_ line: Substring) {
@@ -51,6 +45,6 @@ public struct RunStatement: Sendable, Equatable {
         guard case .one(let run) = try CandidateRuns(store: store, model: model, path: path).behind(commit) else {
             return nil
         }
-        return try RunStatement(run, in: store)?.line
+        return try RunStatement(run, in: store).line
     }
 }

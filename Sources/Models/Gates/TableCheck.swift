@@ -21,6 +21,8 @@ struct TableCheck {
     }
 
     private let schema: TableSchema
+    /// The texts that stand for nothing, as bytes: asked of every cell.
+    private let missing: [[UInt8]]
     private var findings = Findings()
     private var checks: [ColumnCheck]
     /// The column of each check in a CSV file; nil where it is not there.
@@ -32,6 +34,7 @@ struct TableCheck {
 
     private init(_ schema: TableSchema) {
         self.schema = schema
+        missing = schema.missing.map { Array($0.utf8) }
         checks = schema.fields.map { ColumnCheck($0, isKey: schema.primaryKey == [$0.name]) }
     }
 
@@ -81,8 +84,7 @@ struct TableCheck {
     }
 
     private func isMissing(_ bytes: ArraySlice<UInt8>) -> Bool {
-        // Texts that stand for nothing are short.
-        bytes.count <= 32 && schema.missing.contains(String(decoding: bytes, as: UTF8.self))
+        missing.contains { $0.count == bytes.count && $0.elementsEqual(bytes) }
     }
 
     private mutating func takeHeader(_ names: [String]) {
