@@ -113,14 +113,16 @@ struct PolicyTests {
             printf '*.py filter=bad\n' > .gitattributes
             git config --file ../remote.git/config filter.bad.smudge 'touch ran'
             sed -i 's|models/m.bin}|models/m.bin, package: {files: [conftest.py, setup.py, Makefile]}}|' ml.yaml
-            git add -A; git commit -qm code; git tag -a -m x 'm#prod#1'
-            git push -q --no-verify origin main 'm#prod#1'
+            git add -A; git commit -qm code; git tag -a -m x m@v1.0.0+cuda; git tag -a -m x 'm#prod#1'
+            git push -q --no-verify origin main --tags
             """)
         let seen = try await pass(project)
         let record = try await deliveries(project).first
         #expect(record?["status"]?.string == "succeeded", "\(seen)")
         let ran = try await project.sh("find . -name ran", in: "")
         #expect(ran == "")
+        // Case D-11: a registry's tag cannot hold a +; no version holds a _.
+        #expect(record?["image"]?.string?.hasSuffix("-v1.0.0_cuda") == true, "\(seen)")
     }
 
     @Test func `a policy that was rolled back is refused until somebody accepts it, and its tags wait`() async throws {

@@ -143,7 +143,15 @@ struct ServerHookTests {
     {
         let project = try await project(stage: "{}")
         try await project.sh(
-            "git ml track '*.bin' && echo first > a.bin && git add -A && git commit -qm data && git push -q")
+            """
+            git ml track '*.bin' && echo zeroth > z.bin && git add -A && git commit -qm zeroth
+            git -C ../remote.git config ml.checkData strict
+            """)
+        let unknown = try await push(project, "main")
+        #expect(unknown.status != 0 && unknown.errors.contains("does not know where the data is"), "\(unknown)")
+        try await project.sh("git -C ../remote.git config --unset ml.checkData")
+        try await project.sh(
+            "echo first > a.bin && git add -A && git commit -qm data && git push -q")
         try await project.sh("echo second > b.bin && git add -A && git commit -qm more")
         let absent = try await push(project, "main")
         #expect(absent.status != 0)
@@ -179,6 +187,7 @@ struct ServerHookTests {
         let bad = try await push(project, "main")
         #expect(bad.status == 0)
         #expect(bad.errors.contains("the policy of the protected branch cannot be read"), "\(bad)")
+        #expect(bad.errors.contains("unknown key “nonsense”"), "\(bad)")
         try await project.sh("git tag -s -m x 'm#prod#1'")
         let tag = try await push(project, "m#prod#1")
         #expect(tag.status != 0, "\(tag)")

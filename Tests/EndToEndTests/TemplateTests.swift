@@ -29,6 +29,7 @@ struct TemplateTests {
         }
     }
 
+    // Case D-10.
     @Test func `data of an event reaches commands through the environment only`() throws {
         let files = try Self.files()
         #expect(files.count >= 2)

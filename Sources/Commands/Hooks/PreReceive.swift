@@ -20,8 +20,7 @@ extension Hook {
             func refuse(_ what: String?, _ failure: any Failure) {
                 isRefused = true
                 let subject = what.map { " \(Terminal.safe($0))" } ?? ""
-                Terminal.error("git-ml: refused\(subject): \(Terminal.safe("\(failure)"))")
-                for hint in failure.hints { Terminal.error("git-ml: \(Terminal.safe(hint))") }
+                Self.tell("refused\(subject): ", failure)
             }
             let notesGuard = NotesGuard(repository)
             for update in updates {
@@ -38,7 +37,7 @@ extension Hook {
                 if let tag {
                     refuse(tag.ref, unreadable)
                 } else {
-                    Terminal.error("git-ml: \(Terminal.safe("\(unreadable)"))")
+                    Self.tell("", unreadable)
                 }
             }
             let tags = try await PushCheck(repository, policy: policy, isServer: true) { try Self.runs(repository) }
@@ -56,6 +55,16 @@ extension Hook {
                 }
             }
             if isRefused { throw ExitCode(1) }
+        }
+
+        private static func tell(_ start: String, _ failure: any Failure) {
+            Terminal.error("git-ml: \(start)\(Terminal.safe("\(failure)"))")
+            var cause = failure.cause
+            while let next = cause {
+                Terminal.error("git-ml: caused by: \(Terminal.safe("\(next)"))")
+                cause = (next as? any Failure)?.cause
+            }
+            for hint in failure.hints { Terminal.error("git-ml: \(Terminal.safe(hint))") }
         }
 
         /// Whatever the store has to write is written before, outside of the quarantine, which goes when the push is refused.

@@ -48,7 +48,7 @@ struct ServerPush {
     private enum Strictness: String {
         /// What is missing is refused; a data remote that does not answer, or that this server cannot ask, is not waited for.
         case lenient
-        /// A data remote that does not answer stops the push too.
+        /// A data remote that does not answer, or that cannot be asked, stops the push too.
         case strict
         case off
     }
@@ -74,13 +74,13 @@ struct ServerPush {
         do {
             let data = policy?.project.data ?? DataSettings()
             for commit in commits where try isElsewhere(data, at: commit) {
-                return say(
-                    "\(Project.fileName) of \(commit.short) names another data remote: its data was not looked for")
+                throw UnknownDataPlace(
+                    "\(Project.fileName) of \(commit.short) names another data remote than the protected branch")
             }
             remote = try data.objectRemote(of: repository, gitRemote: repository.commonDirectory.string)
+            // Nothing has ever been sent here: the bytes may be at a server of LFS objects that this one does not know.
             if let store = remote.localStore, !Files.exists(store.root) {
-                return say(
-                    "this server does not know where the data is: that of \(named.count) file(s) was not looked for")
+                throw UnknownDataPlace("this server does not know where the data is")
             }
             present = try await Self.present(Array(named.keys), at: remote)
         } catch {
@@ -109,6 +109,14 @@ struct ServerPush {
             return result
         }
     }
+}
+
+/// Why a server cannot ask for data.
+struct UnknownDataPlace: Failure {
+    let description: String
+    var kind: FailureKind { .user }
+
+    init(_ description: String) { self.description = description }
 }
 
 /// Pointers without their bytes.
