@@ -225,13 +225,18 @@ public struct FileAddition: Sendable {
                 if link.linksFiles, let pointer = result.pointer { try forget(items[i], pointer) }
                 results.withLock { $0[i] = result }
             }
-            try batch.place()
         } catch {
             batch.discard()
             throw error
         }
         let taken = results.withLock { $0 }.compactMap { $0 }
-        let ids = try await repository.writeBlobs(taken.map(\.blob))
+        // git writes the pointers while the content gets its names.
+        async let written = repository.writeBlobs(taken.map(\.blob))
+        do { try batch.place() } catch {
+            batch.discard()
+            throw error
+        }
+        let ids = try await written
         return zip(items, zip(taken, ids)).map { item, result in
             let (content, id) = result
             if let pointer = content.pointer { outcome.added.append((item.path, pointer)) }
