@@ -42,11 +42,11 @@ struct DatasetLinkTests {
     /// Each entry as `find` sees it, with the cache by its name and the rest of what it leads to by that of its content.
     private func forms(_ place: DatasetPlace) async throws -> [String: String] {
         let text = try await place.sandbox.sh(
-            "cd '\(place.top)'; find . ! -type d -printf '%P %y %m %n %l\\n' | sed 's|/.*/unpacked/.*|ours|'")
+            "cd '\(place.top)'; find . ! -type d -printf '%P %y %m %n %l\\n' | sed 's| /.*/unpacked/.*| ours|'")
         var forms: [String: String] = [:]
         for line in text.split(separator: "\n") {
-            let parts = line.split(separator: " ", maxSplits: 1)
-            forms[String(parts[0])] = String(parts[1]).trimmingTrailingSpace
+            guard let space = line.firstIndex(of: " ") else { continue }
+            forms[String(line[..<space])] = String(line[space...].dropFirst()).trimmingTrailingSpace
         }
         return forms
     }
