@@ -180,6 +180,22 @@ struct DatasetLinkTests {
         #expect(try Files.readText(aside) == "TEXT")
     }
 
+    @Test(arguments: links)
+    func `what was written through a link and added is a content of its own from the next checkout on`(
+        link: DataSettings.Link
+    ) async throws {
+        let other = try await clone(source(), link)
+        try await other.sandbox.sh("cd '\(other.top)'; rm sub/twin; chmod u+w a; printf TEXT > a; chmod u-w a")
+        try await other.add()
+        try await other.sandbox.sh("cd '\(other.top)'; printf text > sub/twin")
+        try await other.add()
+        #expect(try await checkOut(other, link).written == 2)
+        #expect(try Files.readText(other.dataset.unpacked.path(of: ContentName(Digest.of("text")))) == "text")
+        let read = try await other.sandbox.sh("cd '\(other.top)'; cat a sub/twin")
+        #expect(read == "TEXTtext")
+        #expect(try other.dataset.status().isEmpty)
+    }
+
     @Test func `a link into another repository is neither followed nor taken away`() async throws {
         let other = try await clone(source(), .symlink)
         let hex = Digest.of("text").hex

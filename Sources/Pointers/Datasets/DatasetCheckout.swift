@@ -59,15 +59,14 @@ struct DatasetCheckout {
     private mutating func keep(_ w: Int, _ row: FileTable.Row) {
         fates[w] = .keep
         wanted.rows[w].stamp = row.stamp
-        let isLink = row.mode == .file && row.stamp.size > 0
-        if row.form == (isLink ? form : .own) { return }
+        if row.mode != .file { return }
+        let form = row.stamp.size > 0 ? form : .own
+        // One whose shared content somebody has written to, and added since, leads to what has another's name.
+        let isOurs =
+            row.form != .own && Files.status(dataset.unpacked.path(of: wanted.rows[w].name))?.inode == row.stamp.inode
         // A second name that is none of ours is the user's.
-        if form == .own, row.form == .hardLink,
-            Files.status(dataset.unpacked.path(of: wanted.rows[w].name))?.inode != row.stamp.inode
-        {
-            return
-        }
-        if row.mode == .file { others.append(w) }
+        let isRight = form == .own ? row.form != .symbolicLink && !isOurs : row.form == form && isOurs
+        if !isRight { others.append(w) }
     }
 
     private mutating func readManifest() throws {

@@ -83,7 +83,8 @@ struct Unpacked: Sendable {
 
     /// Whether a content lies here as it was written.
     ///
-    /// Its modification time carries a mark of its name below the second: what somebody wrote through a link has another.
+    /// Its modification time carries a mark of its name below the second: what somebody wrote through a link has another. On
+    /// a file system of whole seconds none counts as intact, and each checkout makes what it needs anew.
     func isIntact(_ name: ContentName, size: Int64) -> Bool {
         var info = stat()
         guard path(of: name).withPlatformString({ lstat($0, &info) }) == 0, info.st_mode & S_IFMT == S_IFREG else {
