@@ -104,8 +104,9 @@ struct FileTable: Sendable {
     /// The clock before the first file was looked at.
     var clock: Int64 = 0
 
-    /// What stands under a name, a link of ours seen as the file that it stands for; `name` lies in the folder that `folder`
-    /// is open on. Nil when there is nothing.
+    /// What stands under a name, a link of ours seen as the file that it stands for; nil when there is nothing.
+    ///
+    /// The name lies in the folder that `folder` is open on.
     static func look(_ folder: Int32, _ name: [CChar], _ unpacked: Unpacked) -> (Mode, Form, FileStamp)? {
         var info = stat()
         guard fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 else { return nil }

@@ -1,7 +1,7 @@
 internal import Base
 internal import SystemPackage
 
-/// Lists a folder with all that is below it on several threads, without following links.
+/// Lists a folder with all that is below it on several threads, without following links; ours count as files.
 final class FolderScan: @unchecked Sendable {
     // `jobs`, `active`, `listings` and `failure` are guarded by `gate`; each job writes rows of its own.
 

@@ -101,7 +101,8 @@ struct Unpacked: Sendable {
         let file = path(of: name)
         if isIntact(name, size: size) { return file }
         // What somebody has written here through a link may be all that there is of their work.
-        if try store.isWhole(name.digest) == false { _ = try store.quarantine(name.digest) }
+        // Another thread that finds it may be quicker.
+        if (try? store.isWhole(name.digest)) == false { _ = try? store.quarantine(name.digest) }
         let temporary = try store.folder("incoming").appending("\(UUIDv7())")
         let descriptor = temporary.withPlatformString { posixCreate($0, 0o444) }
         guard descriptor >= 0 else { throw FileFailure("write", temporary, Errno(rawValue: errno)) }
