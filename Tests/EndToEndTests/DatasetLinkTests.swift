@@ -76,4 +76,14 @@ struct DatasetLinkTests {
         #expect(copied == Seen(status: 0, output: "d: wrote 3 file(s), 6 B\n", errors: ""))
         #expect(try await forms(project, in: "work") == "a f 644 1\nb f 644 1\nc f 644 1\nrun f 755 1\n")
     }
+
+    @Test func `an imported dataset is links as well`() async throws {
+        let project = try await branches("symlink")
+        try await project.sh(
+            """
+            git init -q -b main third; cd third; git ml init; cp ../work/ml.yaml .
+            git ml import ../remote.git d --rev main
+            """, in: "")
+        #expect(try await forms(project, in: "third") == lines("abc", "symlink"))
+    }
 }
