@@ -6,10 +6,11 @@ internal import SystemPackage
 /// The `data:` section of `ml.yaml`.
 public struct DataSettings: Sendable, Equatable {
     public enum Link: String, CaseIterable, Sendable {
-        case reflink, copy, hardlink
+        case reflink, copy, hardlink, symlink
 
-        /// Whether a file of its own in git is a hard link to the store.
-        public var linksFiles: Bool { self == .hardlink }
+        /// Whether a file of its own in git is a hard link to the store: for git a symbolic link is another kind of file
+        /// than what it tracks, so that only the files of datasets become such.
+        public var linksFiles: Bool { self == .hardlink || self == .symlink }
     }
 
     /// What the catalogue says of one path.
@@ -32,14 +33,7 @@ public struct DataSettings: Sendable, Equatable {
     public init(_ node: YAMLNode) throws {
         let fields = try node.fields(["remote", "link", "warn_above", "catalog"])
         remote = try fields["remote"]?.text()
-        if let link = fields["link"] {
-            if try link.text() == "symlink" {
-                throw link.failure(
-                    "“link” cannot be symlink: for git a symbolic link is another kind of file than what it tracks",
-                    hints: ["`hardlink` takes no more room than a link, on one file system"])
-            }
-            self.link = try link.choice(Link.self)
-        }
+        if let link = fields["link"] { self.link = try link.choice(Link.self) }
         if let size = fields["warn_above"] {
             guard let bytes = ByteCount.parse(try size.text()) else {
                 throw size.failure("“warn_above” must be a size such as 50MB")

@@ -102,7 +102,8 @@ struct DatasetCommand {
                 writing.finish()
             }
             let result = try await dataset.checkOut(
-                force: force, fetch: asks ? fetch(fetching) : none, shares: asks ? shares(fetching) : nil
+                force: force, link: data.project.data.link, fetch: asks ? fetch(fetching) : none,
+                shares: asks ? shares(fetching) : nil
             ) { writing.advance(by: $0, of: $1) }
             results.append((dataset, result))
         }

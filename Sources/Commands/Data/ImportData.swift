@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Base
 internal import GitKit
+internal import Models
 internal import Pointers
 internal import SystemPackage
 
@@ -21,7 +22,8 @@ struct ImportData {
         let path = try WorkTreePath.relative(target, in: repository)
         let bar = ProgressBar("fetching")
         defer { bar.finish() }
-        let data = try DataImport(repository) { bar.advance(by: $0, of: $1) }
+        let link = try Project.inWorkTree(of: repository).data.link
+        let data = try DataImport(repository, link: link) { bar.advance(by: $0, of: $1) }
         let normal = source.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
         let outcome = try await data.add(address, normal, revision: revision, to: path, force: force)
         bar.finish()

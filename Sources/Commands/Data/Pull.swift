@@ -59,6 +59,11 @@ struct Checkout: AsyncParsableCommand {
         discussion: """
             Asks no remote. Files that have been changed are left alone; a path that is named and not there is made.
 
+            `data.link` in ml.yaml says how files stand there: `reflink` (else a copy), `copy`, or `hardlink`, which saves
+            the room of a copy and makes them read-only: to change one, put a new file in its place. With `symlink` the
+            files of datasets are symbolic links, all others hard links. Files of datasets that stand otherwise are made
+            anew.
+
               $ git ml checkout
               $ git ml checkout data/train.csv
             """)

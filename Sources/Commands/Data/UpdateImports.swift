@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Base
 internal import GitKit
+internal import Models
 internal import Pointers
 internal import SystemPackage
 
@@ -32,7 +33,8 @@ struct UpdateImports: AsyncParsableCommand {
         let repository = try Repository.current()
         let bar = ProgressBar("fetching")
         defer { bar.finish() }
-        let data = try DataImport(repository) { bar.advance(by: $0, of: $1) }
+        let link = try Project.inWorkTree(of: repository).data.link
+        let data = try DataImport(repository, link: link) { bar.advance(by: $0, of: $1) }
         let names = try paths.map { try WorkTreePath.relative(FilePath($0), in: repository) }
         let origins = try await data.origins(names)
         if origins.isEmpty, !json.isOn { print("Nothing has been imported.") }

@@ -14,12 +14,14 @@ struct DatasetFollow: Sendable {
     private let repository: Repository
     private let filter: FetchFilter
     private let skips: Bool
+    private let project: Project
 
     private init(_ repository: Repository) {
         self.repository = repository
         let settings = try? repository.lfsSettings()
         filter = settings.map { FetchFilter($0) } ?? FetchFilter()
         skips = FilterProcess.skipsSmudge
+        project = (try? Project.inWorkTree(of: repository)) ?? Project()
     }
 
     /// Follows from one commit to another; without the first all datasets, and those that are `behind` their pointers, too.
@@ -99,7 +101,8 @@ struct DatasetFollow: Sendable {
         let pointer = try DatasetPointer.parse(bytes, path: dataset.pointerPath)
         if dataset.isAt(pointer) { return nil }
         if let before, before.kind != pointer.kind { _ = try dataset.clear(before.kind) }
-        return try await dataset.checkOut(isPartial: true, fetch: fetch, shares: shares)
+        return try await dataset.checkOut(
+            isPartial: true, link: project.data.link, fetch: fetch, shares: shares)
     }
 
     private func transfer(_ dataset: Dataset, _ bar: ProgressBar) throws -> DatasetTransfer {
@@ -107,7 +110,6 @@ struct DatasetFollow: Sendable {
         guard filter.allows(dataset.path) else {
             throw NotBrought(description: "the settings of fetching leave it out")
         }
-        let project = (try? Project.inWorkTree(of: repository)) ?? Project()
         let remote = try DataRemote(repository, project: project).resolve()
         return DatasetTransfer(repository, remote: remote) { bar.advance(by: $0, of: $1) }
     }

@@ -18,13 +18,18 @@ extension Dataset {
     ///
     /// Files that are there already are not written again, so that an interrupted checkout is continued; files that the user has
     /// changed are left alone and named, unless `force`; files of an earlier state go when nobody has changed them, files that
-    /// were never in the dataset stay. Only packs that hold a wanted file are fetched; of one of which little is needed, `shares` brings that. Files are copies whatever `data.link` says:
-    /// their content lies in packs, so there is no file that they could share or link to.
+    /// were never in the dataset stay. Only packs that hold a wanted file are fetched; of one of which little is
+    /// needed, `shares` brings that.
+    ///
+    /// With `link` hardlink or symlink a file is a link to a read-only one in the repository's cache, which holds its content
+    /// unpacked; programs, empty files, and hard links to another file system, are copies. Files whose content is here are
+    /// made anew when they stand in another form. Content lies in packs, of which a file cannot be a reflink: that is a copy.
     ///
     /// With `isPartial` a failing `fetch` is no error once the manifest can be read: files whose content is not here stay as
     /// they are, and `add` refuses the folder until a checkout has completed it.
     public func checkOut(
-        force: Bool = false, isPartial: Bool = false, fetch: ContentFetch, shares: ShareFetch? = nil,
+        force: Bool = false, isPartial: Bool = false, link: DataSettings.Link = .reflink, fetch: ContentFetch,
+        shares: ShareFetch? = nil,
         progress: @escaping @Sendable (_ done: Int64, _ total: Int64) -> Void = { _, _ in }
     ) async throws -> DatasetCheckedOut {
         guard let pointer = try pointer() else { throw FileFailure("read", pointerFile, .noSuchFileOrDirectory) }
@@ -37,7 +42,7 @@ extension Dataset {
                 do { try await bring(needs, fetch, shares) } catch  where isPartial { leaves = true }
             }
             let result: DatasetCheckedOut? = try FileLock.with(lockFile) {
-                var plan = DatasetCheckout(self, pointer, force: force)
+                var plan = DatasetCheckout(self, pointer, link: link, force: force)
                 try plan.decide()
                 needs = plan.needs()
                 if leaves { plan.leave() }
@@ -61,7 +66,7 @@ extension Dataset {
     /// Takes away what a dataset that has gone from git has left in the work tree: what nobody has changed.
     public func clear(_ kind: DatasetPointer.Kind) throws -> DatasetCheckedOut {
         try FileLock.with(lockFile) {
-            var plan = DatasetCheckout(self, .empty(kind), force: false)
+            var plan = DatasetCheckout(self, .empty(kind), link: .reflink, force: false)
             return try plan.clear()
         }
     }

@@ -55,6 +55,17 @@ public struct Dataset: Sendable {
         return ContentStore(folder, isShared: store.isShared)
     }
 
+    /// Where the content of files lies that are links.
+    var unpacked: Unpacked { Unpacked(beside: store) }
+
+    /// What stands where the dataset belongs, a link of ours seen as the file that it stands for.
+    func kindOfPlace() -> FileStatus.Kind? {
+        guard let kind = Files.status(place)?.kind else { return nil }
+        guard kind == .link else { return kind }
+        if case .other = unpacked.target(place) { return .link }
+        return .file
+    }
+
     /// The pointer that stands in the work tree; nil when there is none.
     public func pointer() throws -> DatasetPointer? {
         try Files.read(pointerFile).map { try DatasetPointer.parse($0, path: pointerPath) }

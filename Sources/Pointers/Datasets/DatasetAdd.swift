@@ -45,10 +45,10 @@ private struct DatasetAdd {
         self.progress = progress
         root = try before.map { try dataset.root($0) } ?? ManifestRoot()
         packs = root.packs
-        guard let status = Files.status(dataset.place) else {
+        guard let found = dataset.kindOfPlace() else {
             throw FileFailure("read", FilePath(dataset.path), .noSuchFileOrDirectory)
         }
-        switch status.kind {
+        switch found {
         case .directory: kind = .folder
         case .file: kind = .file
         default: throw DatasetFailure.unstorable(dataset.path, "is neither a folder nor a file")
@@ -70,9 +70,7 @@ private struct DatasetAdd {
         try check()
         try keepUnselected()
         let unknown = try recognise()
-        let intake = DatasetIntake(
-            store: dataset.store, oldPacks: packs.count, parts: parts, place: dataset.place,
-            name: dataset.path, kind: kind)
+        let intake = DatasetIntake(dataset, kind: kind, oldPacks: packs.count, parts: parts)
         try read(unknown, intake)
         packs += try intake.finish()
         parts = intake.parts
@@ -93,6 +91,10 @@ private struct DatasetAdd {
             let path = table.path(i)
             func refuse(_ reason: String) -> DatasetFailure {
                 .unstorable("\(dataset.path)/\(DatasetPath.display(path))", reason)
+            }
+            if table.rows[i].mode == .dangling {
+                let name = kind == .file ? dataset.path : "\(dataset.path)/\(DatasetPath.display(path))"
+                throw DatasetFailure.noContent(name, dataset.path)
             }
             if table.rows[i].mode == .other { throw refuse("is a pipe, socket or device, not a file") }
             if let problem = DatasetPath.problem(path) ?? order.next(path) { throw refuse(problem) }
@@ -311,17 +313,17 @@ enum DatasetTable {
     static let fileName = Array("file".utf8)
 
     static func scan(_ dataset: Dataset, _ kind: DatasetPointer.Kind) throws -> FileTable {
-        if kind == .folder { return try FolderScan.run(dataset.place) }
+        if kind == .folder { return try FolderScan.run(dataset.place, dataset.unpacked) }
         var table = FileTable()
         table.clock = FileStamp.now()
-        var info = stat()
-        guard dataset.place.withPlatformString({ lstat($0, &info) }) == 0 else {
+        let place = dataset.place.withPlatformString { Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1)) }
+        guard let (mode, form, stamp) = FileTable.look(AT_FDCWD, place, dataset.unpacked) else {
             throw FileFailure("read", dataset.place, Errno(rawValue: errno))
         }
         table.paths = fileName
         table.rows = [
             FileTable.Row(
-                pathStart: 0, pathLength: UInt16(fileName.count), mode: FileTable.Mode(info), stamp: FileStamp(info))
+                pathStart: 0, pathLength: UInt16(fileName.count), mode: mode, stamp: stamp, form: form)
         ]
         return table
     }

@@ -125,6 +125,7 @@ private struct DatasetStatus {
         let row = table.rows[i]
         defer { i += 1 }
         if row.mode == .folder, mode == .folder { return }
+        if row.mode == .dangling { return changes.removed.append(DatasetPath.display(path)) }
         if row.mode != mode { return changes.changed.append(DatasetPath.display(path)) }
         if let stamp, row.stamp == stamp { return }
         if let stamp, stamp != .unknown, row.mode != .link, stamp.size != row.stamp.size {
@@ -194,11 +195,12 @@ enum ContentNames {
         let step = 64
         let turnstile = Turnstile()
         try Workers.run { _ in
-            var reader = try StableReader(dataset.place, name: dataset.path, kind: kind)
+            var reader = try StableReader(
+                dataset.place, name: dataset.path, kind: kind, unpacked: dataset.unpacked)
             while let number = turnstile.take(below: (rows.count + step - 1) / step) {
                 for k in number * step..<min(rows.count, (number + 1) * step) {
                     let row = table.rows[rows[k]]
-                    if row.mode == .other || row.mode == .folder { continue }
+                    if row.mode == .other || row.mode == .folder || row.mode == .dangling { continue }
                     var stamp = row.stamp
                     let name = try reader.name(of: table.path(rows[k]), isLink: row.mode == .link, stamp: &stamp)
                     // What has changed since the scan is looked at by the next command.

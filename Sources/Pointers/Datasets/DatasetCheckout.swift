@@ -9,6 +9,10 @@ struct DatasetCheckout {
     private let dataset: Dataset
     private let pointer: DatasetPointer
     private let force: Bool
+    /// How files are to stand in the work tree.
+    private let form: FileTable.Form
+    /// Files that are right and stand in another form.
+    private var others: [Int] = []
     private var root = ManifestRoot()
     /// What the dataset should hold.
     private var wanted = FileTable()
@@ -21,10 +25,16 @@ struct DatasetCheckout {
     private var removals: [[UInt8]] = []
     private var kept: [[UInt8]] = []
 
-    init(_ dataset: Dataset, _ pointer: DatasetPointer, force: Bool) {
+    init(_ dataset: Dataset, _ pointer: DatasetPointer, link: DataSettings.Link, force: Bool) {
         self.dataset = dataset
         self.pointer = pointer
         self.force = force
+        form =
+            switch link {
+            case .reflink, .copy: .own
+            case .hardlink: dataset.unpacked.isOnFileSystem(of: dataset.place) ? .hardLink : .own
+            case .symlink: .symbolicLink
+            }
     }
 
     // MARK: Deciding
@@ -32,9 +42,8 @@ struct DatasetCheckout {
     mutating func decide() throws {
         root = try dataset.root(pointer)
         try readManifest()
-        let status = Files.status(dataset.place)
-        if let status {
-            guard status.kind == (pointer.kind == .folder ? .directory : .file) else {
+        if let found = dataset.kindOfPlace() {
+            guard found == (pointer.kind == .folder ? .directory : .file) else {
                 throw DatasetFailure(
                     .user, "\(dataset.path) stands where the dataset belongs",
                     hints: ["move it away, then run the command again"])
@@ -42,6 +51,22 @@ struct DatasetCheckout {
             present = try DatasetTable.scan(dataset, pointer.kind)
         }
         try compare()
+        let needs = PackNeeds(root.packs, dataset)
+        for w in others where needs.has(slices(wanted.rows[w])) { fates[w] = .write }
+    }
+
+    /// Leaves a file that is right, unless it stands in another form.
+    private mutating func keep(_ w: Int, _ row: FileTable.Row) {
+        fates[w] = .keep
+        wanted.rows[w].stamp = row.stamp
+        if row.mode != .file { return }
+        let form = row.stamp.size > 0 ? form : .own
+        // One whose shared content somebody has written to, and added since, leads to what has another's name.
+        let isOurs =
+            row.form != .own && Files.status(dataset.unpacked.path(of: wanted.rows[w].name))?.inode == row.stamp.inode
+        // A second name that is none of ours is the user's.
+        let isRight = form == .own ? row.form != .symbolicLink && !isOurs : row.form == form && isOurs
+        if !isRight { others.append(w) }
     }
 
     private mutating func readManifest() throws {
@@ -119,10 +144,11 @@ struct DatasetCheckout {
         if row.mode == .folder { return fates[w] = .keep }
         if let known, known.stamp == row.stamp, known.mode == row.mode {
             let isSame = known.name == wanted.rows[w].name && row.mode == wanted.rows[w].mode
-            fates[w] = isSame ? .keep : .write
             present.rows[i].name = known.name
             origins[w] = Int32(i)
-            if isSame { wanted.rows[w].stamp = row.stamp }
+            if isSame { keep(w, row) } else { fates[w] = .write }
+        } else if row.mode == .dangling {
+            fates[w] = .write
         } else if row.mode == .other {
             fates[w] = .conflict
             kept.append(present.path(i))
@@ -138,7 +164,7 @@ struct DatasetCheckout {
         let row = present.rows[i]
         let path = present.path(i)
         guard let known = path.withUnsafeBytes({ cursor.find($0) }) else { return }
-        if row.mode == .folder || (known.stamp == row.stamp && known.mode == row.mode) {
+        if row.mode == .folder || row.mode == .dangling || (known.stamp == row.stamp && known.mode == row.mode) {
             removals.append(path)
         } else if row.mode != .other {
             unsure.append((i, nil, known.name))
@@ -156,8 +182,7 @@ struct DatasetCheckout {
                     origins[w] = Int32(item.row)
                 }
                 if name == wanted.rows[w].name, row.mode == wanted.rows[w].mode {
-                    fates[w] = .keep
-                    wanted.rows[w].stamp = row.stamp
+                    keep(w, row)
                 } else {
                     // The same bytes under another mode are no work of the user's that could be lost.
                     fates[w] = force || name == item.known || name == wanted.rows[w].name ? .write : .conflict
@@ -202,7 +227,7 @@ struct DatasetCheckout {
         result.removed = try remove()
         let todo = wanted.rows.indices.filter { fates[$0] == .write }
         let writer = DatasetFiles(
-            dataset, kind: pointer.kind, packs: root.packs, parts: parts, progress: progress)
+            dataset, kind: pointer.kind, form: form, packs: root.packs, parts: parts, progress: progress)
         try writer.write(todo, of: &wanted)
         result.written = todo.count
         result.bytes = todo.reduce(0) { $0 + (wanted.rows[$1].mode == .folder ? 0 : wanted.rows[$1].stamp.size) }
@@ -214,7 +239,7 @@ struct DatasetCheckout {
 
     mutating func clear() throws -> DatasetCheckedOut {
         var result = DatasetCheckedOut()
-        if let status = Files.status(dataset.place), status.kind == (pointer.kind == .folder ? .directory : .file) {
+        if dataset.kindOfPlace() == (pointer.kind == .folder ? .directory : .file) {
             present = try DatasetTable.scan(dataset, pointer.kind)
             try compare()
             if pointer.kind == .folder {

@@ -40,6 +40,16 @@ public struct DatasetFailure: Failure, Equatable {
             hints: ["`git ml pull` brings it from the data remote"])
     }
 
+    /// A link into ``Unpacked`` that leads nowhere.
+    static func noContent(_ path: String, _ dataset: String) -> DatasetFailure {
+        DatasetFailure(
+            .user, "\(path) is a link to content that is not in this repository's cache",
+            hints: [
+                "`git ml checkout \(shellQuoted(dataset))` makes the links of the dataset anew",
+                "one that you have copied from another repository must be a file: `cp -L` copies it as such",
+            ])
+    }
+
     static func damaged(_ name: String, place: String) -> DatasetFailure {
         DatasetFailure(
             .corrupt, "\(name): the content at \(place) does not match its digest",

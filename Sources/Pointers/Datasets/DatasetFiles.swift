@@ -9,16 +9,20 @@ final class DatasetFiles: @unchecked Sendable {
     private let token = UUIDv7().description
     private let dataset: Dataset
     private let kind: DatasetPointer.Kind
+    private let form: FileTable.Form
+    private let unpacked: Unpacked
     private let packs: [Pack]
     private let parts: [[Slice]]
     private let progress: @Sendable (Int64, Int64) -> Void
 
     init(
-        _ dataset: Dataset, kind: DatasetPointer.Kind, packs: [Pack], parts: [[Slice]],
+        _ dataset: Dataset, kind: DatasetPointer.Kind, form: FileTable.Form, packs: [Pack], parts: [[Slice]],
         progress: @escaping @Sendable (Int64, Int64) -> Void
     ) {
         self.dataset = dataset
         self.kind = kind
+        self.form = form
+        unpacked = dataset.unpacked
         self.packs = packs
         self.parts = parts
         self.progress = progress
@@ -55,6 +59,7 @@ final class DatasetFiles: @unchecked Sendable {
                 }
             }
         }
+        if form != .own { unpacked.flush() }
     }
 
     /// What one thread needs.
@@ -86,6 +91,11 @@ final class DatasetFiles: @unchecked Sendable {
             let temporary = TreeFolders.text(
                 FolderScan.temporaryPrefix + Array("\(files.token)-\(worker)-\(count)".utf8)[...])
             do {
+                if files.form != .own, row.mode == .file, row.stamp.size > 0,
+                    let stamp = try makeLinked(row, shown, folder, temporary, name)
+                {
+                    return stamp
+                }
                 let stamp =
                     try row.mode == .link
                     ? makeLink(row, path, shown, folder, temporary, name)
@@ -105,6 +115,15 @@ final class DatasetFiles: @unchecked Sendable {
                 folder.descriptor, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
             guard descriptor >= 0 else { throw FileFailure("write", FilePath(shown), Errno(rawValue: errno)) }
             let file = FileHandle(descriptor)
+            try fill(file, row, shown)
+            return try rename(folder, temporary, name, shown) {
+                var info = stat()
+                return fstat(file.descriptor, &info) == 0 ? FileStamp(info) : .unknown
+            }
+        }
+
+        /// Writes a content to a file and verifies it.
+        private mutating func fill(_ file: FileHandle, _ row: FileTable.Row, _ shown: String) throws {
             var hasher = Digest.Hasher()
             for piece in pieces(row) {
                 try read(piece, shown)
@@ -112,9 +131,23 @@ final class DatasetFiles: @unchecked Sendable {
                 try put(buffer, to: file, shown)
             }
             guard ContentName(hasher.finish()) == row.name else { throw damaged(row, shown) }
+        }
+
+        /// Makes a file as a link to its unpacked content; nil where there can be no such link.
+        private mutating func makeLinked(
+            _ row: FileTable.Row, _ shown: String, _ folder: FileHandle, _ temporary: [CChar], _ name: [CChar]
+        ) throws -> FileStamp? {
+            let content = try files.unpacked.make(row.name, size: row.stamp.size) { try fill($0, row, shown) }
+            let isMade = content.withPlatformString {
+                files.form == .hardLink
+                    ? linkat(AT_FDCWD, $0, folder.descriptor, temporary, 0) == 0
+                    : symlinkat($0, folder.descriptor, temporary) == 0
+            }
+            guard isMade else { return nil }
             return try rename(folder, temporary, name, shown) {
-                var info = stat()
-                return fstat(file.descriptor, &info) == 0 ? FileStamp(info) : .unknown
+                // Where both names are one file already, rename leaves the temporary one.
+                unlinkat(folder.descriptor, temporary, 0)
+                return FileTable.look(folder.descriptor, name, files.unpacked)?.2 ?? .unknown
             }
         }
 

@@ -24,17 +24,16 @@ final class DatasetIntake: @unchecked Sendable {
     private let place: FilePath
     private let name: String
     private let kind: DatasetPointer.Kind
+    private let unpacked: Unpacked
 
-    init(
-        store: ContentStore, oldPacks: Int, parts: [[Slice]], place: FilePath, name: String,
-        kind: DatasetPointer.Kind
-    ) {
-        writer = PackWriter(store: store)
+    init(_ dataset: Dataset, kind: DatasetPointer.Kind, oldPacks: Int, parts: [[Slice]]) {
+        writer = PackWriter(store: dataset.store)
         self.oldPacks = oldPacks
         self.parts = parts
-        self.place = place
         self.kind = kind
-        self.name = name
+        place = dataset.place
+        name = dataset.path
+        unpacked = dataset.unpacked
     }
 
     /// Says where a content of the manifest before lies.
@@ -52,7 +51,7 @@ final class DatasetIntake: @unchecked Sendable {
             nonisolated(unsafe) let rows = rows
             try Workers.run { [self] _ in
                 do {
-                    var reader = try StableReader(place, name: name, kind: kind)
+                    var reader = try StableReader(place, name: name, kind: kind, unpacked: unpacked)
                     var buffer: [UInt8] = []
                     while let number = turnstile.take(below: tasks.count) {
                         let task = tasks[number].map { wanted[$0] }

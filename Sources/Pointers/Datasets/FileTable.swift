@@ -27,6 +27,10 @@ struct FileStamp: Equatable, Sendable {
         self.modified = Int64(modified.tv_sec) &* 1_000_000_000 &+ Int64(modified.tv_nsec)
         self.changed = Int64(changed.tv_sec) &* 1_000_000_000 &+ Int64(changed.tv_nsec)
         inode = UInt64(info.st_ino)
+        // Each further link to it changes its ctime, and nothing else of it.
+        if info.st_mode & S_IFMT == S_IFREG, info.st_mode & 0o222 == 0, info.st_nlink > 1 {
+            self.changed = self.modified
+        }
     }
 
     /// Whether a change after `clock` could leave the same stamp: such a one is not trusted, as in git's index.
@@ -60,13 +64,26 @@ struct FileTable: Sendable {
         var isKnown = false
         /// Belongs to the dataset and was not asked for here.
         var isAbsent = false
+        var form = Form.own
         /// A place in a table of packs; -1 for none, -2 - n for the n-th list of parts.
         var pack: Int32 = -1
         var offset: Int64 = 0
     }
 
+    /// How a file stands in the work tree: by itself, as one of several names, or as a symbolic link into ``Unpacked``.
+    enum Form: UInt8, Sendable {
+        case own, hardLink, symbolicLink
+
+        init(_ info: stat) {
+            let isShared = info.st_mode & S_IFMT == S_IFREG && info.st_mode & 0o222 == 0 && info.st_nlink > 1
+            self = isShared ? .hardLink : .own
+        }
+    }
+
     enum Mode: UInt8, Sendable {
         case file, executable, link, folder, other
+        /// A link of ours whose content is not there.
+        case dangling
 
         init(_ info: stat) {
             switch info.st_mode & S_IFMT {
@@ -86,6 +103,21 @@ struct FileTable: Sendable {
     var leftovers: [[UInt8]] = []
     /// The clock before the first file was looked at.
     var clock: Int64 = 0
+
+    /// What stands under a name, a link of ours seen as the file that it stands for; nil when there is nothing.
+    ///
+    /// The name lies in the folder that `folder` is open on.
+    static func look(_ folder: Int32, _ name: [CChar], _ unpacked: Unpacked) -> (Mode, Form, FileStamp)? {
+        var info = stat()
+        guard fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 else { return nil }
+        let mode = Mode(info)
+        guard mode == .link else { return (mode, Form(info), FileStamp(info)) }
+        switch unpacked.target(folder, name) {
+        case .other: return (.link, .own, FileStamp(info))
+        case .gone: return (.dangling, .symbolicLink, FileStamp(info))
+        case .file(let target): return (.file, .symbolicLink, FileStamp(target))
+        }
+    }
 
     func path(_ i: Int) -> [UInt8] { Array(paths[rows[i].pathStart..<rows[i].pathStart + Int(rows[i].pathLength)]) }
 

@@ -1,7 +1,7 @@
 internal import Base
 internal import SystemPackage
 
-/// Lists a folder with all that is below it on several threads, without following links.
+/// Lists a folder with all that is below it on several threads, without following links; ours count as files.
 final class FolderScan: @unchecked Sendable {
     // `jobs`, `active`, `listings` and `failure` are guarded by `gate`; each job writes rows of its own.
 
@@ -23,6 +23,7 @@ final class FolderScan: @unchecked Sendable {
         var key: UInt64
         var child: Int32
         var mode: FileTable.Mode
+        var form = FileTable.Form.own
         var stamp: FileStamp
     }
 
@@ -34,6 +35,7 @@ final class FolderScan: @unchecked Sendable {
 
     static let temporaryPrefix = Array(".tmp-git-ml-".utf8)
     private let top: FilePath
+    private let unpacked: Unpacked
     private let handle: FileHandle
     private let gate = Gate()
     private var jobs: [Job] = []
@@ -42,17 +44,18 @@ final class FolderScan: @unchecked Sendable {
     private var leftovers: [[UInt8]] = []
     private var failure: (any Error)?
 
-    private init(_ top: FilePath) throws {
+    private init(_ top: FilePath, _ unpacked: Unpacked) throws {
         self.top = top
+        self.unpacked = unpacked
         let descriptor = top.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW) }
         guard descriptor >= 0 else { throw FileFailure("list", top, Errno(rawValue: errno)) }
         handle = FileHandle(descriptor)
     }
 
     /// The table of a folder.
-    static func run(_ top: FilePath) throws -> FileTable {
+    static func run(_ top: FilePath, _ unpacked: Unpacked) throws -> FileTable {
         let clock = FileStamp.now()
-        let scan = try FolderScan(top)
+        let scan = try FolderScan(top, unpacked)
         scan.listings = [Listing(path: [])]
         scan.jobs = [Job(listing: 0, range: nil)]
         try Workers.run(max(2, Workers.count)) { _ in scan.work() }
@@ -166,15 +169,13 @@ final class FolderScan: @unchecked Sendable {
             name.removeAll(keepingCapacity: true)
             for byte in listing.names[row.start..<row.start + row.length] { name.append(CChar(bitPattern: byte)) }
             name.append(0)
-            var info = stat()
-            guard fstatat(handle.descriptor, name, &info, AT_SYMLINK_NOFOLLOW) == 0 else {
+            guard let found = FileTable.look(handle.descriptor, name, unpacked) else {
                 // Gone since: as if it had never been there.
                 if errno == ENOENT { continue }
                 throw FileFailure(
                     "look at", top.appending(DatasetPath.display(listing.path)), Errno(rawValue: errno))
             }
-            listing.rows[i].mode = FileTable.Mode(info)
-            listing.rows[i].stamp = FileStamp(info)
+            (listing.rows[i].mode, listing.rows[i].form, listing.rows[i].stamp) = found
         }
         if range.upperBound == listing.rows.count, listing.rows.count <= 1000 { listing.handle = nil }
     }
@@ -206,6 +207,7 @@ final class FolderScan: @unchecked Sendable {
                 collect(Int(row.child), into: &table)
             } else if row.stamp.size >= 0 {
                 append(listing.path, listing.names[row.start..<row.start + row.length], row.mode, row.stamp, &table)
+                table.rows[table.rows.count - 1].form = row.form
             }
         }
         if listing.rows.isEmpty, !listing.path.isEmpty { append(listing.path, [], .folder, .unknown, &table) }

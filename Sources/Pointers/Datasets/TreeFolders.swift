@@ -54,11 +54,13 @@ struct StableReader {
     private static let tries = 4
     private var folders: TreeFolders
     private let name: String
+    private let unpacked: Unpacked
     /// The one file of a dataset of kind file, whatever path is asked for.
     private let only: [UInt8]?
 
     /// `name` is the dataset's; what stands at `place` is a folder, or the one file.
-    init(_ place: FilePath, name: String, kind: DatasetPointer.Kind) throws {
+    init(_ place: FilePath, name: String, kind: DatasetPointer.Kind, unpacked: Unpacked) throws {
+        self.unpacked = unpacked
         folders = try TreeFolders(kind == .folder ? place : place.removingLastComponent())
         self.name = name
         only =
@@ -117,10 +119,14 @@ struct StableReader {
         buffer += target[..<count].map { UInt8(bitPattern: $0) }
     }
 
-    /// Opens a regular file, whatever stands there now: never waits for a FIFO, never follows a link.
+    /// Opens a regular file, whatever stands there now: never waits for a FIFO, follows no link but ours.
     mutating func open(_ path: [UInt8]) throws -> FileHandle {
         let (folder, text) = try folders.folder(of: only ?? path)
-        let descriptor = openat(folder.descriptor, text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
+        var descriptor = openat(folder.descriptor, text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
+        if descriptor < 0, errno == ELOOP {
+            descriptor = unpacked.open(folder.descriptor, text)
+            if descriptor < 0 { throw DatasetFailure.changing(shown(path)) }
+        }
         guard descriptor >= 0 else {
             if errno == ENOENT || errno == ELOOP { throw DatasetFailure.changing(shown(path)) }
             throw FileFailure("read", FilePath(shown(path)), Errno(rawValue: errno))

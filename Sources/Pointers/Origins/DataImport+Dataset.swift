@@ -34,7 +34,7 @@ extension DataImport {
         outcome.files = Int(pointer.files)
         outcome.size = pointer.size
         if old != pointer { try Files.replace(dataset.pointerFile, with: pointer.text.utf8) }
-        _ = try await dataset.checkOut(force: force, fetch: fetch)
+        _ = try await dataset.checkOut(force: force, link: link, fetch: fetch)
         try await dataset.register(repository)
         try await keep(origin)
         return outcome

@@ -25,10 +25,15 @@ public struct DataImport: Sendable {
     let workTree: FilePath
     private let store: ContentStore
     let index: PointerIndex
+    let link: DataSettings.Link
     let progress: OtherRepository.Progress
 
-    public init(_ repository: Repository, progress: @escaping OtherRepository.Progress = { _, _ in }) throws {
+    /// `link` is how the files of datasets stand in the work tree; files by themselves are copies.
+    public init(
+        _ repository: Repository, link: DataSettings.Link, progress: @escaping OtherRepository.Progress = { _, _ in }
+    ) throws {
         self.repository = repository
+        self.link = link
         self.progress = progress
         workTree = try repository.requireWorkTree()
         store = repository.contentStore
