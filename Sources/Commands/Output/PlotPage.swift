@@ -29,7 +29,7 @@ struct PlotPage {
             <meta charset="utf-8">
             <meta http-equiv="Content-Security-Policy" content="\(policy)">
             <meta name="viewport" content="width=device-width, initial-scale=1">
-            <title>\(PlotPicture.escape(title))</title>
+            <title>\(Markup.escape(title))</title>
             <style>
             \(Self.style)
             </style>
@@ -50,7 +50,7 @@ struct PlotPage {
 
     private func row(_ label: String, _ run: Run, _ summary: MetricSummary) -> String {
         let texts = [
-            PlotPicture.escape(label), "<code>\(PlotPicture.escape(run.id))</code>", "<code>\(run.commit.short)</code>",
+            Markup.escape(label), "<code>\(Markup.escape(run.id))</code>", "<code>\(run.commit.short)</code>",
         ]
         let numbers = [summary.last, summary.min, summary.max].map { RunTable.text($0) }
         let counts = [String(summary.step), String(summary.count)]

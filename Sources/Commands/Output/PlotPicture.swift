@@ -35,7 +35,7 @@ struct PlotPicture {
             #"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \#(Int(Self.width)) \#(Int(height))" "#
                 + #"width="\#(Int(Self.width))" height="\#(Int(height))" role="img" "#
                 + #"font-family="system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="12">"#,
-            "<title>\(Self.escape(chart.title))</title>",
+            "<title>\(Markup.escape(chart.title))</title>",
             ##"<rect width="100%" height="100%" fill="#ffffff"/>"##,
             text(chart.title, left, 32, ##"font-size="17" font-weight="600" fill="#1f2937""##),
         ]
@@ -99,7 +99,7 @@ struct PlotPicture {
             let thin = ##"stroke="#cbd5e1" stroke-width="1.5""##
             lines.append(
                 "<path d=\"\(path)\" fill=\"none\" stroke-linejoin=\"round\" stroke-linecap=\"round\" "
-                    + "\(areRuns ? thin : stroke(index))><title>\(Self.escape(curve.name))</title></path>")
+                    + "\(areRuns ? thin : stroke(index))><title>\(Markup.escape(curve.name))</title></path>")
         }
         var dots: [(x: Double, y: Double, title: String)] = []
         if areRuns || curve.points.count <= 40 {
@@ -115,7 +115,7 @@ struct PlotPicture {
         for dot in dots {
             lines.append(
                 "<circle cx=\"\(number(horizontal(dot.x)))\" cy=\"\(number(vertical(dot.y)))\" "
-                    + "r=\"\(areRuns ? 5 : 3)\" fill=\"\(colour(index))\"><title>\(Self.escape(dot.title))</title></circle>"
+                    + "r=\"\(areRuns ? 5 : 3)\" fill=\"\(colour(index))\"><title>\(Markup.escape(dot.title))</title></circle>"
             )
         }
         return lines
@@ -169,23 +169,6 @@ struct PlotPicture {
     }
 
     private func text(_ text: String, _ x: Double, _ y: Double, _ attributes: String) -> String {
-        "<text x=\"\(number(x))\" y=\"\(number(y))\" \(attributes)>\(Self.escape(text))</text>"
-    }
-
-    /// Text for XML and HTML; characters that XML cannot hold at all become U+FFFD.
-    static func escape(_ text: String) -> String {
-        var out = ""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "&": out += "&amp;"
-            case "<": out += "&lt;"
-            case ">": out += "&gt;"
-            case "\"": out += "&quot;"
-            case "'": out += "&#39;"
-            case _ where scalar.value < 32 || [0x7f, 0xfffe, 0xffff].contains(scalar.value): out += "\u{fffd}"
-            default: out.unicodeScalars.append(scalar)
-            }
-        }
-        return out
+        "<text x=\"\(number(x))\" y=\"\(number(y))\" \(attributes)>\(Markup.escape(text))</text>"
     }
 }

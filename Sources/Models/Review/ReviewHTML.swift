@@ -1,3 +1,5 @@
+internal import Base
+
 /// A review as one HTML page that loads nothing and runs nothing.
 public struct ReviewHTML: Sendable {
     private let page: ReviewPage
@@ -90,20 +92,7 @@ public struct ReviewHTML: Sendable {
         }
     }
 
-    private static func escape(_ text: String) -> String {
-        var out = ""
-        for scalar in ReviewText.visible(text).unicodeScalars {
-            switch scalar {
-            case "&": out += "&amp;"
-            case "<": out += "&lt;"
-            case ">": out += "&gt;"
-            case "\"": out += "&quot;"
-            case "'": out += "&#39;"
-            default: out.unicodeScalars.append(scalar)
-            }
-        }
-        return out
-    }
+    private static func escape(_ text: String) -> String { Markup.escape(ReviewText.visible(text)) }
 }
 
 /// Text out of a repository.
