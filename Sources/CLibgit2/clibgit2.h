@@ -10,3 +10,11 @@ static inline int gitml_allow_extensions(const char *first, const char *second) 
     const char *names[] = {first, second};
     return git_libgit2_opts(GIT_OPT_SET_EXTENSIONS, names, (size_t)2);
 }
+
+// How much of the packs is mapped at once and for how long, and how many objects are kept, in bytes. The library's own
+// limits are those of a server: 8 GiB and 256 MiB.
+static inline void gitml_limit_memory(size_t window, size_t mapped, size_t cached) {
+    git_libgit2_opts(GIT_OPT_SET_MWINDOW_SIZE, window);
+    git_libgit2_opts(GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, mapped);
+    git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, (ssize_t)cached);
+}

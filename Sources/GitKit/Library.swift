@@ -5,9 +5,10 @@ internal import Synchronization
 /// libgit2, started once and only when first used: its set-up takes about 5 ms.
 enum Library {
     static let started: Bool = {
+        gitml_limit_memory(32 << 20, 128 << 20, 32 << 20)
         // We never delete objects, which is all that `extensions.preciousObjects` asks for; and ``Repository`` asks git
         // for what is missing in a partial clone.
-        git_libgit2_init() > 0 && gitml_allow_extensions("preciousobjects", "partialclone") == 0
+        return git_libgit2_init() > 0 && gitml_allow_extensions("preciousobjects", "partialclone") == 0
     }()
 
     private static let flushers = Mutex(0)

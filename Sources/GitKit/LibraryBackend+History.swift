@@ -1,10 +1,12 @@
 internal import CLibgit2
 
 extension LibraryBackend {
-    func history(from starts: [ObjectID], hiding hidden: [ObjectID], _ body: (ObjectID) throws -> Bool) throws {
+    func history(
+        from starts: [ObjectID], hiding hidden: [ObjectID], order: HistoryOrder, _ body: (ObjectID) throws -> Bool
+    ) throws {
         // The lock is held only while the commits are listed, so that `body` may use the repository.
         var batch: [ObjectID] = []
-        let walker = try Walker(self, starts: starts, hidden: hidden)
+        let walker = try Walker(self, starts: starts, hidden: hidden, order)
         repeat {
             batch = try withHandle { _ in try walker.next(256) }
             for commit in batch where try !body(commit) { return }
@@ -25,14 +27,15 @@ extension LibraryBackend {
 private final class Walker {
     private let pointer: OpaquePointer
 
-    init(_ backend: LibraryBackend, starts: [ObjectID], hidden: [ObjectID]) throws {
+    init(_ backend: LibraryBackend, starts: [ObjectID], hidden: [ObjectID], _ order: HistoryOrder) throws {
         pointer = try backend.withHandle { handle in
             var walker: OpaquePointer?
             try Library.check("walk the history") { git_revwalk_new(&walker, handle) }
             guard let walker else { throw Library.failure("walk the history", -1) }
             return walker
         }
-        git_revwalk_sorting(pointer, GIT_SORT_TOPOLOGICAL.rawValue | GIT_SORT_TIME.rawValue)
+        let topological = order == .topological ? GIT_SORT_TOPOLOGICAL.rawValue : 0
+        git_revwalk_sorting(pointer, topological | GIT_SORT_TIME.rawValue)
         try backend.withHandle { _ in
             for start in starts {
                 guard var oid = git_oid(start) else { continue }

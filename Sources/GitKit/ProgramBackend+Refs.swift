@@ -63,12 +63,15 @@ extension ProgramBackend {
 
     // MARK: History
 
-    func history(from starts: [ObjectID], hiding hidden: [ObjectID], _ body: (ObjectID) throws -> Bool) throws {
+    func history(
+        from starts: [ObjectID], hiding hidden: [ObjectID], order: HistoryOrder, _ body: (ObjectID) throws -> Bool
+    ) throws {
         try flush()
         if starts.isEmpty { return }
         let known = try hidden.filter { try header($0) != nil }
         let input = (starts.map(\.hex) + known.map { "^" + $0.hex }).joined(separator: "\n") + "\n"
-        let result = try run("walk the history", ["rev-list", "--date-order", "--stdin"], input: Array(input.utf8))
+        let options = order == .topological ? ["--date-order"] : []
+        let result = try run("walk the history", ["rev-list"] + options + ["--stdin"], input: Array(input.utf8))
         for line in result.output.split(separator: 0x0a) {
             guard let id = ObjectID(String(decoding: line, as: UTF8.self)) else { continue }
             if try !body(id) { return }

@@ -20,7 +20,9 @@ protocol RepositoryBackend: Sendable {
     /// Makes what was written durable, and visible to other processes.
     func flush() throws
 
-    func history(from starts: [ObjectID], hiding hidden: [ObjectID], _ body: (ObjectID) throws -> Bool) throws
+    func history(
+        from starts: [ObjectID], hiding hidden: [ObjectID], order: HistoryOrder, _ body: (ObjectID) throws -> Bool
+    ) throws
     func isAncestor(_ ancestor: ObjectID, of commit: ObjectID) throws -> Bool
 
     func setting(_ key: String) throws -> String?

@@ -42,30 +42,67 @@ public struct RunStore: Sendable {
 
     /// The runs that a query asks for.
     public func runs(_ query: RunQuery = RunQuery()) throws -> [Run] {
-        guard !running.isEmpty else { return try index.read { try IndexQuery(query, in: repository, $0).runs() } }
+        var runs: [Run] = []
+        try each(query) { runs.append($0) }
+        return runs
+    }
+
+    /// Calls `body` for each run that a query asks for, in its order; however many there are, few are in memory.
+    public func each(_ query: RunQuery = RunQuery(), _ body: (Run) throws -> Void) throws {
+        guard !running.isEmpty else {
+            return try index.read { try IndexQuery(query, in: repository, $0).each(body) }
+        }
         var wider = query
         wider.offset = 0
         wider.limit = query.limit.map { $0 + query.offset }
         let known = running.compactMap { RunKey($0.id) }
-        let indexed = try index.read { try IndexQuery(wider, excluding: known, in: repository, $0).runs() }
         let order = try RunOrder(query.sort)
-        let all = (indexed + (try running.filter { try isWanted($0, by: query) })).sorted(by: order.precedes)
-        return Array(all.dropFirst(query.offset).prefix(query.limit ?? .max))
+        var waiting = try running.filter { try isWanted($0, by: query) }.sorted(by: order.precedes)[...]
+        let places = query.offset..<(query.limit.map { $0 + query.offset } ?? .max)
+        var place = 0
+        func hand(_ run: Run) throws {
+            if places.contains(place) { try body(run) }
+            place += 1
+        }
+        try index.read {
+            try IndexQuery(wider, excluding: known, in: repository, $0).each { run in
+                while let first = waiting.first, order.precedes(first, run) {
+                    try hand(first)
+                    waiting.removeFirst()
+                }
+                try hand(run)
+            }
+        }
+        for run in waiting { try hand(run) }
     }
 
-    /// The runs along the history of a commit, newest commit first; those of one commit latest first.
+    /// Calls `body` for the runs along the history of a commit, newest commit first; those of one commit latest first.
     ///
     /// A run stands where its code stands, or where the newest commit stands that is linked to it.
-    public func history(from commit: ObjectID, limit: Int? = nil) throws -> [Run] {
+    public func along(_ commit: ObjectID, limit: Int? = nil, _ body: (Run) throws -> Void) throws {
         var query = RunQuery()
         query.scope = .history(commit)
-        query.limit = limit
-        let known = running.compactMap { RunKey($0.id) }
-        let others = try index.read {
-            try IndexQuery(query, excluding: known, isAlongHistory: true, in: repository, $0).runs()
-        }
         let running = try running.filter { try isWanted($0, by: query) }.sorted(by: RunOrder([]).precedes)
-        return Array((running + others).prefix(limit ?? .max))
+        for run in running.prefix(limit ?? .max) { try body(run) }
+        var left = (limit ?? .max) - running.count
+        guard left > 0 else { return }
+        let known = Set(self.running.map(\.id))
+        try index.read { database in
+            let reader = try RunReader(database)
+            try IndexHistory(repository, database).each(from: commit) { row in
+                guard let run = try reader.run(row), !known.contains(run.id) else { return true }
+                try body(run)
+                left -= 1
+                return left > 0
+            }
+        }
+    }
+
+    /// The runs along the history of a commit, in the same order.
+    public func history(from commit: ObjectID, limit: Int? = nil) throws -> [Run] {
+        var runs: [Run] = []
+        try along(commit, limit: limit) { runs.append($0) }
+        return runs
     }
 
     /// Whether a query asks for a run that is going on.

@@ -30,11 +30,13 @@ struct Log: ParsableCommand {
     func run() throws {
         let store = try RunStore.current()
         let isUnborn = try revision == "HEAD" && store.repository.head() == nil
-        let most = limit ?? (json.isOn ? nil : Self.tableLength + 1)
-        let runs = try isUnborn ? [] : store.history(from: store.repository.resolve(revision), limit: most)
+        let most = limit ?? Self.tableLength + 1
         if json.isOn {
-            for run in runs { print(run.json) }
-        } else if runs.isEmpty {
+            if !isUnborn { try store.along(store.repository.resolve(revision), limit: limit) { print($0.json) } }
+            return
+        }
+        let runs = try isUnborn ? [] : store.history(from: store.repository.resolve(revision), limit: most)
+        if runs.isEmpty {
             print("No experiments yet: commit a change of params.yaml or metrics.json, and it is recorded.")
         } else {
             let shown = limit == nil ? Array(runs.prefix(Self.tableLength)) : runs

@@ -65,17 +65,19 @@ struct RunList: ParsableCommand {
             guard let head else { return printNone(store, "The branch has no commits yet.") }
             query.scope = .history(head)
         }
-        try show(store.runs(query), columns, store)
+        if json.isOn {
+            try store.each(query) { run in print(columns.map { Self.json(run, $0) } ?? run.json) }
+        } else if csv {
+            try RunCSV(columns) { try store.each(query, $0) }.print()
+        } else {
+            try show(store.runs(query), columns, store)
+        }
     }
 
     private static let tableLength = 100
 
     private func show(_ runs: [Run], _ columns: [RunColumn]?, _ store: RunStore) throws {
-        if json.isOn {
-            for run in runs { print(columns.map { Self.json(run, $0) } ?? run.json) }
-        } else if csv {
-            try RunCSV(runs, columns: columns).print()
-        } else if runs.isEmpty {
+        if runs.isEmpty {
             printNone(store, filter != nil ? "No run matches." : deleted ? "No run is deleted." : "No runs yet.")
         } else {
             let shown = limit == nil ? Array(runs.prefix(Self.tableLength)) : runs

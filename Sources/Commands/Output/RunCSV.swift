@@ -4,24 +4,32 @@ internal import Runs
 /// Runs as comma-separated values (RFC 4180), numbers in full.
 struct RunCSV {
     private let columns: [RunColumn]
-    private let runs: [Run]
+    private let each: ((Run) throws -> Void) throws -> Void
 
-    /// Without `columns`: what `--json` prints of a run, then all parameters, metrics and tags.
-    init(_ runs: [Run], columns: [RunColumn]?) throws {
-        self.runs = runs
+    /// Without `columns`: what `--json` prints of a run, then all parameters, metrics and tags, for which the runs are
+    /// read twice.
+    init(_ columns: [RunColumn]?, _ each: @escaping ((Run) throws -> Void) throws -> Void) throws {
+        self.each = each
+        self.columns = try columns ?? Self.allColumns(each)
+    }
+
+    private static func allColumns(_ each: ((Run) throws -> Void) throws -> Void) throws -> [RunColumn] {
         let common = [
             "run", "name", "experiment", "status", "source", "commit", "started", "seconds", "user", "dirty", "parent",
         ]
-        self.columns =
-            try columns ?? common.map { try RunColumn($0) }
-            + Set(runs.flatMap(\.params.keys)).sorted().map { .param($0) }
-            + Set(runs.flatMap(\.metrics.keys)).sorted().map { .metric($0) }
-            + Set(runs.flatMap(\.tags.keys)).sorted().map { .tag($0) }
+        var (params, metrics, tags): (Set<String>, Set<String>, Set<String>) = ([], [], [])
+        try each { run in
+            params.formUnion(run.params.keys)
+            metrics.formUnion(run.metrics.keys)
+            tags.formUnion(run.tags.keys)
+        }
+        return try common.map { try RunColumn($0) } + params.sorted().map { .param($0) }
+            + metrics.sorted().map { .metric($0) } + tags.sorted().map { .tag($0) }
     }
 
-    func print() {
+    func print() throws {
         line(columns.map { Self.field(.string($0.name)) })
-        for run in runs { line(columns.map { Self.field($0.value(of: run)) }) }
+        try each { run in line(columns.map { Self.field($0.value(of: run)) }) }
     }
 
     private func line(_ fields: [String]) { Swift.print(fields.joined(separator: ","), terminator: "\r\n") }

@@ -18,9 +18,12 @@ struct IndexBuild {
 
     func run(_ database: Database) throws {
         try database.execute(sql: IndexSchema.tables)
+        for table in IndexSchema.history(in: "main") { try database.execute(sql: table) }
+        try database.execute(sql: "INSERT INTO history_tip VALUES(NULL)")
         let writer = try IndexWriter(database)
         try load(writer)
         try database.execute(sql: IndexSchema.indexes)
+        for index in IndexSchema.historyIndexes(in: "main") { try database.execute(sql: index) }
         let update = IndexUpdate(notes: notes, database: database, writer: writer)
         try update.settleStrays()
         try update.setHeads()

@@ -7,33 +7,28 @@ struct IndexQuery {
     private let query: RunQuery
     /// Runs that are known better from elsewhere.
     private let excluded: [RunKey]
-    /// Whether the order is that of the history in the scope.
-    private let isAlongHistory: Bool
     private let repository: Repository
     private let database: Database
 
-    init(
-        _ query: RunQuery, excluding excluded: [RunKey] = [], isAlongHistory: Bool = false, in repository: Repository,
-        _ database: Database
-    ) {
+    init(_ query: RunQuery, excluding excluded: [RunKey] = [], in repository: Repository, _ database: Database) {
         self.query = query
         self.excluded = excluded
-        self.isAlongHistory = isAlongHistory
         self.repository = repository
         self.database = database
     }
 
-    func runs() throws -> [Run] {
+    /// Calls `body` for each run, in the order that is asked for.
+    func each(_ body: (Run) throws -> Void) throws {
         let reader = try RunReader(database)
-        var runs: [Run] = []
-        try rows { if let run = try reader.run($0) { runs.append(run) } }
-        return runs
+        func read() throws { try rows { if let run = try reader.run($0) { try body(run) } } }
+        guard case .history(let tip) = query.scope else { return try read() }
+        try IndexHistory(repository, database).along(tip, read)
     }
 
     private func rows(_ body: (Int64) throws -> Void) throws {
         let nameID = try Self.names(database)
         let conditions = query.filter.map { Self.conjuncts($0.condition) } ?? []
-        let wantsLatest = query.sort.isEmpty && !isAlongHistory && query.limit.map { $0 <= 1000 } ?? false
+        let wantsLatest = query.sort.isEmpty && query.limit.map { $0 <= 1000 } ?? false
         let sets = try IndexSet.useful(for: conditions, wantsLatest: wantsLatest, nameID, database)
         let driver = sets.first
         var filter = FilterSQL(nameID: nameID)
@@ -44,12 +39,7 @@ struct IndexQuery {
             return filter.member("d.run", of: set)
         }
         wheres.append("r.deleted = \(query.deleted ? 1 : 0)")
-        if case .history(let tip) = query.scope {
-            try IndexScope(repository, database).fill(from: tip)
-            wheres.append(
-                "(EXISTS(SELECT 1 FROM temp.scope s WHERE s.code = r.code AND s.snapshot <= r.dirty) OR EXISTS("
-                    + "SELECT 1 FROM links l JOIN temp.scope s ON s.code = l.code WHERE l.run = r.id))")
-        }
+        if case .history = query.scope { wheres.append(IndexHistory.holdsRun) }
         if !excluded.isEmpty {
             wheres.append("r.run NOT IN (\(excluded.map { "x'\($0.text)'" }.joined(separator: ", ")))")
         }
@@ -57,22 +47,13 @@ struct IndexQuery {
         let statement = try IndexStatement(
             database,
             "SELECT r.id FROM \(from) WHERE \(wheres.joined(separator: " AND "))"
-                + " ORDER BY \(isAlongHistory ? Self.place + ", " : "")\(try RunOrder(query.sort).sql(nameID)) LIMIT ? OFFSET ?"
-        )
+                + " ORDER BY \(try RunOrder(query.sort).sql(nameID)) LIMIT ? OFFSET ?")
         let values =
             (driver.map { [$0.value] } ?? []) + filter.values
             + [.int(query.limit.map { Int64($0) } ?? -1), .int(Int64(query.offset))]
         for (i, value) in values.enumerated() { statement.bind(Int32(i + 1), value) }
         while try statement.next() { try body(statement.int(0)) }
     }
-
-    /// How far from the tip the newest commit is that holds the run's code, or is linked to it.
-    private static let place = """
-        min(
-            coalesce((SELECT place FROM temp.scope WHERE code = r.code), 9e18),
-            coalesce(
-                (SELECT min(s.place) FROM links l JOIN temp.scope s ON s.code = l.code WHERE l.run = r.id), 9e18))
-        """
 
     static func names(_ database: Database) throws -> (String) throws -> Int64? {
         let find = try IndexStatement(database, "SELECT id FROM names WHERE name = ?")

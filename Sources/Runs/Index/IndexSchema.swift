@@ -6,13 +6,13 @@ internal import GRDB
 /// lies by run, so that a bulk load only ever appends; what is searched for lies by key and value in a second index.
 enum IndexSchema {
     /// Another number: the file is built anew.
-    static let version: Int64 = 3
+    static let version: Int64 = 4
 
     static let tables = """
         CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
         CREATE TABLE names(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
         CREATE TABLE environments(id INTEGER PRIMARY KEY, json TEXT NOT NULL UNIQUE);
-        CREATE TABLE commits(id INTEGER PRIMARY KEY, oid BLOB NOT NULL UNIQUE, base BLOB);
+        CREATE TABLE commits(id INTEGER PRIMARY KEY, oid BLOB NOT NULL UNIQUE);
         CREATE TABLE runs(
             id INTEGER PRIMARY KEY, run BLOB NOT NULL, code INTEGER NOT NULL, name TEXT, experiment TEXT, user TEXT,
             host TEXT, source TEXT NOT NULL, status TEXT NOT NULL, started INTEGER NOT NULL, seconds REAL, exit INTEGER,
@@ -43,7 +43,6 @@ enum IndexSchema {
     static let indexes = """
         CREATE UNIQUE INDEX runs_run ON runs(run);
         CREATE INDEX runs_code ON runs(code);
-        CREATE INDEX runs_dirty ON runs(code) WHERE dirty;
         CREATE INDEX runs_started ON runs(deleted, started, run);
         CREATE INDEX runs_name ON runs(name) WHERE name IS NOT NULL;
         CREATE INDEX runs_parent ON runs(parent) WHERE parent IS NOT NULL;
@@ -52,4 +51,20 @@ enum IndexSchema {
         CREATE INDEX tags_value ON tags(key, value, run);
         CREATE INDEX links_code ON links(code, run);
         """
+
+    /// The commits along one history, and what snapshots stand on (`base`: NULL until it is looked up).
+    static func history(in schema: String) -> [String] {
+        [
+            "CREATE TABLE \(schema).history(place INTEGER PRIMARY KEY, oid BLOB NOT NULL)",
+            "CREATE TABLE \(schema).history_tip(tip TEXT)",
+            "CREATE TABLE \(schema).bases(code INTEGER PRIMARY KEY, base BLOB)",
+        ]
+    }
+
+    static func historyIndexes(in schema: String) -> [String] {
+        [
+            "CREATE UNIQUE INDEX \(schema).history_oid ON history(oid)",
+            "CREATE INDEX \(schema).bases_base ON bases(base)",
+        ]
+    }
 }

@@ -13,7 +13,7 @@ final class IndexWriter {
 
     /// Prepared once: preparing costs more than running.
     private struct Statements {
-        let run, metric, param, tag, item, link, note: IndexStatement
+        let run, metric, param, tag, item, link, note, base: IndexStatement
         let find, notes, links, touch: IndexStatement
         let forget: [IndexStatement]
         let nameFind, nameAdd, environmentFind, environmentAdd, commitFind, commitAdd: IndexStatement
@@ -27,6 +27,7 @@ final class IndexWriter {
             item = try make("INSERT INTO items VALUES(?,?,?,?,?,?,?)")
             link = try make("INSERT INTO links VALUES(?,?,?)")
             note = try make("INSERT OR IGNORE INTO run_notes VALUES(?,?)")
+            base = try make("INSERT OR IGNORE INTO main.bases(code) VALUES(?)")
             find = try make("SELECT id, last FROM runs WHERE run = ?")
             notes = try make("SELECT c.oid FROM run_notes n JOIN commits c ON c.id = n.note WHERE n.run = ?")
             links = try make("SELECT count(*) FROM links WHERE run = ?")
@@ -68,9 +69,10 @@ final class IndexWriter {
     /// Puts a run in, under an id that is free (nil: the next one), with the notes that name it.
     func insert(_ run: Run, key: RunKey, notes: [ObjectID], last: Timestamp, id: Int64? = nil) throws {
         let statement = statements.run
+        let code = try commit(run.commit)
         statement.bind(1, id)
         statement.bind(2, bytes: key.bytes)
-        statement.bind(3, try commit(run.commit))
+        statement.bind(3, code)
         statement.bind(4, run.name)
         statement.bind(5, run.experiment)
         statement.bind(6, run.user)
@@ -96,6 +98,10 @@ final class IndexWriter {
         try insertItems(run.outputs, row, isOutput: true)
         try insert(links: run.links, after: 0, row)
         try insert(notes: notes, row)
+        if run.dirty {
+            statements.base.bind(1, code)
+            try statements.base.run()
+        }
     }
 
     /// Adds links to a run that stands, later than all that is known of it.
