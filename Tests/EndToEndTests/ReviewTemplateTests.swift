@@ -93,7 +93,7 @@ struct ReviewTemplateTests {
         let script = try posting("gitlab-review.yml")
         func requests(_ notes: String) async throws -> [JSON] {
             try project.write("notes", notes)
-            try await project.sh("rm -f requests")
+            try await project.sh("rm -f requests", in: "")
             let result = try await project.sandbox.run(
                 "/bin/bash", ["-eo", "pipefail", "-c", script], in: "job",
                 environment: [

@@ -60,11 +60,6 @@ struct ConfinementTests {
         async throws
     {
         try sandbox.directory.write("work/.git/ml/worktrees/one/tool", "#!/bin/sh\necho tool\n", mode: 0o755)
-        let server = try FileDescriptor.pipe()
-        defer {
-            try? server.readEnd.close()
-            try? server.writeEnd.close()
-        }
         let top = sandbox.path
         let outcome = try await run(
             """
@@ -72,8 +67,8 @@ struct ConfinementTests {
             cat \(top)/outside \(top)/work/untracked \(top)/work/.git/ml/journal/run \(top)/work/.git/config
             git -C \(top)/work log --format=%s 2>&1 | head -1
             for place in \(top)/new /etc/new \(top)/work/.git/refs/heads/new; do echo x > $place; done
-            cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -c swift; ls /run /root /home
-            python3 -c 'import os, socket; print(sorted(os.listdir("/sys/class/net")) if 0 else [n for _, n in socket.if_nameindex()])'
+            echo "processes $(ls -d /proc/[0-9]* | wc -l | sed 's/^.$/few/')"; ls /run /root /home
+            python3 -c 'import socket; print([name for _, name in socket.if_nameindex()])'
             id -u; env | cut -d= -f1 | sort | tr '\\n' ' '
             """)
         let seen = text(outcome)
@@ -83,7 +78,7 @@ struct ConfinementTests {
         #expect(try Files.readText(checkout.appending("result")) == "mine\n")
         #expect(!Files.exists(top.appending("new")))
         #expect(!Files.exists(top.appending("work/.git/refs/heads/new")))
-        #expect(seen.contains("\n0\n"), "\(seen)")
+        #expect(seen.contains("processes few"), "\(seen)")
         #expect(seen.contains("['lo']"), "\(seen)")
         #expect(!seen.contains("TOKEN") && seen.contains("GIT_ML_GATE HOME"), "\(seen)")
         if geteuid() == 0 {

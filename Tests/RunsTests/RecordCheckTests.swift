@@ -1,5 +1,6 @@
 import Base
 import GitKit
+import SystemPackage
 import TestSupport
 import Testing
 

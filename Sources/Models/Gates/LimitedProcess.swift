@@ -62,7 +62,7 @@ struct LimitedProcess: Sendable {
         let process = try start(command, writing: pipe.writeEnd, mark)
         let family = ProcessFamily(leader: process, mark: "\(Self.markName)=\(mark)")
         defer { family.end() }
-        limit(process)
+        if limits.words.isEmpty { limits.set(on: process) }
         var state = State(deadline: clock + time)
         while state.isGoingOn {
             wait(on: [signals.input.rawValue, state.isOpen ? pipe.readEnd.rawValue : -1])
@@ -105,15 +105,20 @@ struct LimitedProcess: Sendable {
             try? nothing.close()
             try? output.close()
         }
+        guard program.withPlatformString({ access($0, X_OK) }) == 0 else {
+            throw FileFailure("start", program, Errno(rawValue: errno))
+        }
+        let words = limits.words + [command.program.string] + command.arguments
         return try Spawn.start(
-            command.program, command.arguments, environment: environment.merging([Self.markName: mark]) { $1 },
+            FilePath(words[0]), Array(words.dropFirst()),
+            environment: environment.merging([Self.markName: mark]) { $1 },
             in: directory,
             input: nothing, output: output, errors: output, group: .session)
     }
 
-    private func limit(_ process: Int32) {
-        ProcessLimits(data: memory, fileSize: fileSize, processes: confinement == nil ? nil : processes).set(
-            on: process)
+    /// What the kernel can see to by itself.
+    private var limits: ProcessLimits {
+        ProcessLimits(data: memory, fileSize: fileSize, processes: confinement == nil ? nil : processes)
     }
 
     private func wait(on descriptors: [Int32]) {

@@ -1,4 +1,5 @@
 internal import Base
+internal import SystemPackage
 
 /// What the kernel itself sees to, for a process and all that it starts: no core files, and at most so much of each.
 struct ProcessLimits {
@@ -9,6 +10,21 @@ struct ProcessLimits {
     /// Processes of its user.
     var processes: Int64?
 
+    /// The words that start a program within the limits; empty where there is no `prlimit`.
+    ///
+    /// What a limit that is set afterwards would come too late for: a program that starts others at once.
+    var words: [String] {
+        #if os(Linux)
+        guard let program = ChildProcess.find("prlimit") else { return [] }
+        func word(_ name: String, _ value: Int64?) -> [String] { value.map { ["--\(name)=\($0):\($0)"] } ?? [] }
+        return [program.string] + word("core", 0) + word("data", data) + word("fsize", fileSize)
+            + word("nproc", geteuid() == 0 ? processes : nil) + ["--"]
+        #else
+        return []
+        #endif
+    }
+
+    /// Sets the limits of a process that has been started without ``words``.
     func set(on process: Int32) {
         #if os(Linux)
         set(4, 0, process)  // RLIMIT_CORE

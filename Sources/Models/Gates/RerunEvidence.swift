@@ -59,20 +59,18 @@ struct RerunEvidence: Sendable {
         _ home: FilePath, _ path: String?, _ time: Duration
     ) throws -> @Sendable (FilePath) throws -> Enclosure {
         let confinement = try Confinement(repository, allowsNetwork: limits.allowsNetwork)
-        let limits = limits
+        let kernel = ProcessLimits(
+            data: limits.memory, fileSize: limits.fileSize ?? LimitedProcess.usualFileSize,
+            processes: limits.processes ?? LimitedProcess.usualProcesses)
         return { top in
             var enclosure = Enclosure { program, arguments, directory, folder in
                 let command = try confinement.enclose(
                     program, arguments, in: directory, writable: [top, home, folder], path: path)
-                return (command.program, command.arguments)
+                let words = kernel.words + [command.program.string] + command.arguments
+                return (FilePath(words[0]), Array(words.dropFirst()))
             }
             enclosure.time = time
-            enclosure.started = { process in
-                ProcessLimits(
-                    data: limits.memory, fileSize: limits.fileSize ?? LimitedProcess.usualFileSize,
-                    processes: limits.processes ?? LimitedProcess.usualProcesses
-                ).set(on: process)
-            }
+            enclosure.started = { if kernel.words.isEmpty { kernel.set(on: $0) } }
             enclosure.ended = { folder in confinement.release([top, home, folder]) }
             return enclosure
         }
