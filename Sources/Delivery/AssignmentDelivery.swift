@@ -68,8 +68,10 @@ struct AssignmentDelivery {
 
     /// Runs the steps; what went wrong is recorded as the delivery's result.
     ///
+    /// Returns whether the tag or its commit was refused, so that it does not count.
     /// Throws only when somebody has ended this process meanwhile: the delivery has no result then, and goes on with the next pass.
-    func deliver() async throws {
+    @discardableResult
+    func deliver() async throws -> Bool {
         say("delivering \(assignment.tag) (\(assignment.commit.short))")
         do {
             let (target, package, image) = try await steps()
@@ -77,6 +79,7 @@ struct AssignmentDelivery {
                 "end", status: "succeeded", digest: package.image.manifest.digest,
                 [("image", .string("\(image)")), ("target", .string(target))])
             say("\(assignment.tag) is served at \(target)")
+            return false
         } catch let interruption as GateInterrupted {
             throw interruption
         } catch {
@@ -91,6 +94,7 @@ struct AssignmentDelivery {
             }
             say("\(assignment.tag) \(isRefusal ? "refused" : "failed"): \(error)")
             for hint in (error as? any Failure)?.hints ?? [] { say("hint: \(hint)") }
+            return refusal.map { !$0.bars } ?? false
         }
     }
 
@@ -193,7 +197,7 @@ struct AssignmentDelivery {
         for notice in answer.notices { say("  notice: \(notice)") }
         if let refusal = answer.refusal { throw refusal }
         guard let settings = policy.models[model.name], let stage = policy.stage(stage, of: model.name) else {
-            throw Refusal("\(Project.fileName) on the protected branch does not name it")
+            throw Refusal("\(Project.fileName) on the protected branch does not name it", code: "no-stage")
         }
         return (settings, stage)
     }
@@ -221,7 +225,9 @@ struct AssignmentDelivery {
         let unsupported = policy.stage(stage, of: model.name)?.unsupported ?? []
         if unsupported.isEmpty { return (nil, verdict.notices) }
         return (
-            Refusal("the stage asks for what this version cannot check: \(unsupported.joined(separator: ", "))"),
+            Refusal(
+                "the stage asks for what this version cannot check: \(unsupported.joined(separator: ", "))",
+                code: "unsupported"),
             verdict.notices
         )
     }
@@ -329,6 +335,14 @@ struct Refusal: Failure, Equatable {
     let waits: Bool
     let hints: [String]
     var kind: FailureKind { .user }
+
+    /// The codes of refusals that are no fault of the tag: what was delivered, or the policy, speaks against any.
+    static let barringCodes: Set<String> = [
+        "policy-rewound", "moved", "counter", "no-model", "no-stage", "no-signers-file", "unsupported",
+    ]
+
+    /// Whether the tags below it would be refused for the same reason.
+    var bars: Bool { code.map(Self.barringCodes.contains) ?? false }
 
     init(_ description: String, code: String? = nil, waits: Bool = false, hints: [String] = []) {
         self.description = description

@@ -39,6 +39,11 @@ public struct DeliveryRecord: Sendable {
     /// Who has approved that the model goes from this commit into this stage, or any.
     public var approvals: [Approval] = []
 
+    /// Whether its tag, or what the tag is on, was refused once and for all.
+    var isRefusedForGood: Bool {
+        status == "refused" && !waits && !(refusal.map(Refusal.barringCodes.contains) ?? false)
+    }
+
     /// One object as `git ml deliveries --json` prints it.
     public var json: JSON {
         [

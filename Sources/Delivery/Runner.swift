@@ -61,13 +61,24 @@ public struct Runner: Sendable {
         let registry = try Registry(repository, allowLight: policy.project.allowsLightTags)
         for problem in registry.problems { say("ignored the tag \(problem.tag): \(problem.reason)") }
         for model in registry.models.values.sorted(by: { $0.name < $1.name }) {
-            for (_, assignment) in model.desired.sorted(by: { $0.key < $1.key }) {
-                try await deliver(assignment, of: model, policy, barred, tags)
+            for stage in registry.stages(of: model.name) {
+                try await registry.settle(stage, of: model.name, without: refused(model.name, stage, registry)) {
+                    try await deliver($0.assignment, of: $0.model, policy, barred, tags, isEnd: $0.isEnd)
+                }
             }
         }
         for (model, assignment) in lightOnes(tags, than: registry) {
-            try await deliver(assignment, of: model, policy, barred, tags)
+            _ = try await deliver(assignment, of: model, policy, barred, tags)
         }
+    }
+
+    /// The tags of a stage whose refusal is on the record and is their own fault.
+    private func refused(_ model: ModelName, _ stage: String, _ registry: Registry) throws -> Set<String> {
+        let records = try DeliveryLog(repository).all().filter {
+            $0.model == "\(model)" && $0.stage == stage && $0.isRefusedForGood
+        }
+        let ids = Set(records.map(\.tag))
+        return Set(registry.tags(of: model).filter { ids.contains($0.id.hex) }.map(\.name))
     }
 
     /// Light tags that would be deployed if they counted: they are refused on the record.
@@ -80,15 +91,19 @@ public struct Runner: Sendable {
         }
     }
 
+    /// Delivers what has no result yet, and says whether the tag or its commit was refused, so that the tag does not count.
+    ///
+    /// A tag that ends an assignment is only looked at.
     private func deliver(
-        _ assignment: Assignment, of model: ModelEntry, _ policy: Policy, _ barred: Refusal?, _ tags: [TagRef]
-    ) async throws {
+        _ assignment: Assignment, of model: ModelEntry, _ policy: Policy, _ barred: Refusal?, _ tags: [TagRef],
+        isEnd: Bool = false
+    ) async throws -> Bool {
         let log = DeliveryLog(repository)
         let before = try log.deliveries(of: assignment.commit).filter {
             $0.tag == assignment.tagID.hex && $0.stage == assignment.stage && $0.model == "\(model.name)"
         }.sorted { ($0.started, $0.id) < ($1.started, $1.id) }
         let settled = before.last.flatMap { $0.ended == nil ? nil : $0 }
-        if let settled, !settled.waits { return }
+        if let settled, !settled.waits { return settled.isRefusedForGood }
         let past = try log.all().filter {
             $0.status == "succeeded" && $0.model == "\(model.name)" && $0.stage == assignment.stage
         }
@@ -98,8 +113,11 @@ public struct Runner: Sendable {
             stage: assignment.stage, assignment: assignment, log: log, unfinished: before.last { $0.ended == nil },
             say: say)
         // What waited, and still would, is not told of again.
-        if settled != nil, try await delivery.refusal().refusal != nil { return }
-        try await delivery.deliver()
+        if settled != nil || isEnd, let refusal = try await delivery.refusal().refusal {
+            if settled == nil, !refusal.bars { try await delivery.deliver() }
+            return !refusal.bars
+        }
+        return isEnd ? false : try await delivery.deliver()
     }
 
     /// What speaks against an assignment going by what was delivered: somebody with force has moved or removed tags.

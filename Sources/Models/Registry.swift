@@ -10,6 +10,12 @@ public struct Registry: Sendable {
     public private(set) var artifactsProblem: String?
     /// The highest counter of each model, tags included that do not count.
     private var counters: [ModelName: Int] = [:]
+    /// The tags that count, by time, those of one second by name.
+    private var events: [ModelName: [TagEvent]] = [:]
+    private var head: ObjectID?
+    private var annotated: Set<ModelName> = []
+    /// Where dates of commits come from; nil: they count for nothing.
+    private let repository: Repository?
 
     /// The number that a model's next counted tag bears.
     public func nextCounter(of model: ModelName) -> Int { (counters[model] ?? 0) + 1 }
@@ -19,9 +25,10 @@ public struct Registry: Sendable {
     /// `allowLight` says whether light tags count, which GTO ignores. Tag objects that were read before come out of a cache
     /// below `.git/ml/cache`.
     public init(_ repository: Repository, allowLight: Bool = false) throws {
+        self.repository = repository
         var reader = TagReader(repository)
         try reader.read()
-        let head = try repository.head()
+        head = try repository.head()
         var artifacts: [(name: ModelName, artifact: Artifact)] = []
         do {
             artifacts = try head.map { try Artifact.all(at: $0, in: repository) } ?? []
@@ -29,19 +36,14 @@ public struct Registry: Sendable {
             artifactsProblem = "\(error)"
         }
         problems = reader.problems
-        var times: [ObjectID: Timestamp?] = [:]
-        func time(_ commit: ObjectID) -> Timestamp? {
-            if let known = times[commit] { return known }
-            let time = try? repository.commit(commit).committer.time
-            times[commit] = time
-            return time
-        }
-        fold(reader.found, allowLight: allowLight, annotated: Set(artifacts.map(\.name)), head: head, commitTime: time)
+        annotated = Set(artifacts.map(\.name))
+        take(reader.found, allowLight: allowLight)
         for (name, artifact) in artifacts { models[name, default: ModelEntry(name: name)].artifact = artifact }
     }
 
     /// The same from tags that have been read already, without `artifacts.yaml` and the dates of commits.
     public init(_ tags: [TagRef], allowLight: Bool = false) {
+        repository = nil
         var found: [TagReader.Found] = []
         for ref in tags {
             switch ModelTag.read(Array(ref.name.utf8)) {
@@ -51,13 +53,10 @@ public struct Registry: Sendable {
             case .other: break
             }
         }
-        fold(found, allowLight: allowLight, annotated: [], head: nil) { _ in nil }
+        take(found, allowLight: allowLight)
     }
 
-    private mutating func fold(
-        _ found: [TagReader.Found], allowLight: Bool, annotated: Set<ModelName>, head: ObjectID?,
-        commitTime: (ObjectID) -> Timestamp?
-    ) {
+    private mutating func take(_ found: [TagReader.Found], allowLight: Bool) {
         // Tags come sorted by name, which is GTO's order among those of one second.
         var events: [ModelName: [TagEvent]] = [:]
         for found in found {
@@ -70,15 +69,25 @@ public struct Registry: Sendable {
             }
         }
         problems.sort { $0.tag.utf8.lexicographicallyPrecedes($1.tag.utf8) }
-        for (name, events) in events {
-            let order = events.indices.sorted { (events[$0].time, $0) < (events[$1].time, $1) }
-            // For GTO the HEAD that names a model in artifacts.yaml is one more sign of it.
-            let sign = annotated.contains(name) ? head : nil
-            var entry = withoutActuallyEscaping(commitTime) {
-                ModelFold.fold(name, order.map { events[$0] }, annotation: sign, commitTime: $0)
-            }
+        for (name, unordered) in events {
+            let order = unordered.indices.sorted { (unordered[$0].time, $0) < (unordered[$1].time, $1) }
+            let ordered = order.map { unordered[$0] }
+            self.events[name] = ordered
+            var entry = fold(name, ordered).entry
             entry.nextCounter = nextCounter(of: name)
             models[name] = entry
+        }
+    }
+
+    /// A model's tags that count, by time, those of one second by name.
+    func events(of model: ModelName) -> [TagEvent] { events[model] ?? [] }
+
+    /// What some of a model's tags come to.
+    func fold(_ name: ModelName, _ events: [TagEvent]) -> ModelFold {
+        // For GTO the HEAD that names a model in artifacts.yaml is one more sign of it.
+        let sign = annotated.contains(name) ? head : nil
+        return ModelFold(name, events, annotation: sign) { [repository] in
+            try? repository?.commit($0).committer.time
         }
     }
 }

@@ -29,6 +29,8 @@ public struct StageSettings: Sendable, Equatable {
     public var requiresReachable = true
     public var approvals: Int64 = 0
     public var evidence = Evidence.any
+    /// For the command that `evidence: rerun` runs again.
+    public var evidenceLimits = GateLimits()
     public var deploy: Target?
     public var probe = Probe()
     public var watch: JSON?
@@ -51,7 +53,7 @@ public struct StageSettings: Sendable, Equatable {
         requiresReachable = try fields["require_reachable"]?.bool() ?? requiresReachable
         approvals = try fields["approvals"]?.int() ?? approvals
         if approvals < 0, let node = fields["approvals"] { throw node.failure("“approvals” is a number of people") }
-        evidence = try fields["evidence"]?.choice(Evidence.self) ?? evidence
+        if let node = fields["evidence"] { (evidence, evidenceLimits) = try Evidence.read(node) }
         deploy = try fields["deploy"].map(Self.target) ?? deploy
         probe = try fields["probe"].map(Self.probe) ?? probe
         watch =

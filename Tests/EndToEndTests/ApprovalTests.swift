@@ -73,4 +73,41 @@ struct ApprovalTests {
         let usage = try await project.ml("approve", "m")
         #expect(usage.status == 64)
     }
+
+    @Test func `the review counts approvals as the gate does, and says why one does not count`() async throws {
+        let project = try await project(stage: "{approvals: 2, signers: .ml/allowed_signers}")
+        try await project.sh(
+            """
+            for who in ann tess; do ssh-keygen -q -t ed25519 -N '' -f ../$who; done
+            mkdir .ml
+            for who in ann tess; do
+              printf '%s@example.com %s\\n' $who "$(cut -d' ' -f1,2 ../$who.pub)" >> .ml/allowed_signers; done
+            git add .ml; git commit -qm signers; git push -q --no-verify origin main
+            git config gpg.format ssh; git config user.signingKey ../ann.pub
+            git ml approve m v1.0.0 prod; git ml approve m v1.0.0 prod
+            git config user.signingKey ../tess.pub; git -c user.email=tess@example.com ml approve m v1.0.0 prod
+            """)
+        let commit = try await project.sh("git rev-parse 'm@v1.0.0^{}'").trimmingTrailingSpace
+        try project.write(
+            "work/line",
+            #"{"t":"2026-01-01T00:00:00.000000Z","ev":"approve","model":"m","stage":"prod","commit":"\#(commit)","#
+                + #""by":"x@example.com","message":null}"# + "\n")
+        try await project.sh("git notes --ref ml/deliveries append -F line \(commit); rm line")
+        let seen = try await project.ml("review", "m", "prod", "v1.0.0", "--json")
+        let review = try #require(try seen.objects.first, "\(seen)")
+        let objections = review["approvals"]?.array?.map { $0["objection"]?.string ?? "" }
+        #expect(review["approvals_counted"]?.int == 2, "\(seen)")
+        #expect(
+            objections?.sorted() == ["", "", "it is not signed", "the same person has approved already"], "\(seen)")
+        // Revoked.
+        try await project.sh(
+            """
+            cp ../tess.pub .ml/allowed_signers.revoked; git add .ml; git commit -qm revoked
+            git push -q --no-verify origin main
+            """)
+        let less = try await project.ml("review", "m", "prod", "v1.0.0")
+        #expect(less.output.contains("1 more approval needed"), "\(less)")
+        #expect(less.output.contains("a key that has been revoked"), "\(less)")
+        #expect(less.output.contains("2 asked for, 1 counted of 4 given"), "\(less)")
+    }
 }

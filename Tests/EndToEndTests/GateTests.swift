@@ -195,7 +195,8 @@ struct GateTests {
         try gates(
             "[{run: [sh, -c, \"echo $$ > $OUT; sleep 1000\"]}]".replacing(
                 "$OUT", with: project.path.appending("child").string))
-        try await project.sh("git add ml.yaml && git commit -qm gates")
+        // In bubblewrap it could not write there, and its number would be another one.
+        try await project.sh("git config ml.gateSandbox off && git add ml.yaml && git commit -qm gates")
         try await project.sh(
             """
             git-ml gate m prod > /dev/null 2>&1 & gate=$!
@@ -327,6 +328,25 @@ struct GateTests {
         let cheated = try await gate("--json").objects
         #expect(cheated.first?["passed"]?.bool == false)
         #expect(cheated.first?["detail"]?.string?.contains("auc was 0.95") == true)
+        // A command that does not end has a limit, and what it printed is kept.
+        try gates("[metrics.auc >= 0.85]", "    evidence: {kind: rerun, limits: {time: 3s}}\n")
+        try project.write(
+            "work/train.py",
+            """
+            import json, os, time
+            json.dump({"auc": 0.9}, open("metrics.json", "w"))
+            print("it began", flush=True)
+            if "QUICK" not in os.environ: time.sleep(1000)
+            open("models/m.bin", "w").write("trained anew")
+            """)
+        try await project.sh(
+            "git add -A && git commit -qm slow && QUICK=1 git ml run -- python3 train.py && git add -A && git commit -qm s"
+        )
+        let endless = try #require(try await gate("--json").objects.first)
+        #expect(endless["detail"]?.string == "ended after 3 s, its limit of time")
+        let log = try #require(endless["log"]?.string?.split(separator: ":").last)
+        let kept = try await project.sh("cat .git/ml/objects/\(log.prefix(2))/\(log.dropFirst(2).prefix(2))/\(log)")
+        #expect(kept.contains("it began"))
     }
 
     @Test func `the runner tries commands and data too, by the policy's schema, and refuses with what they saw`()

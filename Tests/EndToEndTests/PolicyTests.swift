@@ -78,6 +78,27 @@ struct PolicyTests {
         #expect(deployed == 1)
     }
 
+    @Test func `tags that policy refuses hide neither an assignment below them nor end it`() async throws {
+        let project = try await project(stage: "{signers: .ml/allowed_signers, \(deploy)}")
+        try await project.sh(
+            """
+            git tag -s -m good 'm#prod#1'; git tag -a -m x 'm#prod!#2'; git tag -a -m x 'm#prod#900'
+            git tag 'm#prod#901'; git push -q --no-verify --tags
+            """)
+        let seen = try await pass(project)
+        let records = try await deliveries(project)
+        func status(_ counter: Int64) -> [String] {
+            records.filter { $0["counter"]?.int == counter }.compactMap { $0["status"]?.string }
+        }
+        #expect(status(1) == ["succeeded"], "\(seen)")
+        for counter in [2, 900, 901] as [Int64] { #expect(status(counter) == ["refused"], "\(counter): \(seen)") }
+        _ = try await pass(project)
+        let again = try await deliveries(project)
+        #expect(again.count == records.count)
+        let deployed = try project.text("remote.git/ml/runner/deployed")?.split(separator: "\n").count
+        #expect(deployed == 1)
+    }
+
     // Cases D-14, D-16.
     @Test func `the tagged commit's own ml yaml neither lets it in nor runs its command`() async throws {
         let project = try await project(stage: "{require_reachable: false, \(deploy)}")

@@ -138,6 +138,34 @@ struct ServerHookTests {
         try await project.sh("printf '{\"auc\":0.95}' > metrics.json; git commit -qam better; git push -q origin main")
     }
 
+    @Test func `a dataset whose manifest is at the data remote without all of its packs is refused`() async throws {
+        let project = try await project(stage: "{}")
+        try await project.sh(
+            """
+            for i in $(seq 40); do mkdir -p d && echo "file $i" > d/$i; done
+            git ml add --dataset d && git commit -qm data && git push -q
+            echo more > d/41 && git ml add --dataset d && git commit -qm more && git ml push
+            """)
+        let whole = try await project.sh("git rev-parse origin/main").trimmingTrailingSpace
+        // Everything but the manifest's root, which the pointer names.
+        let root = try await project.sh("sed -n 's/.*sha256:\\([0-9a-f]*\\).*/\\1/p' d.dataset | head -1")
+            .trimmingTrailingSpace
+        #expect(root.count == 64, "\(root)")
+        try await project.sh(
+            """
+            find remote.git -path '*objects*' -type f -name '????????????????????????????????????????????????????????????????' \\
+              ! -name \(root) -newer work/.git/refs/remotes/origin/main > gone; test -s gone; xargs rm -f < gone
+            """, in: "")
+        let refused = try await push(project, "main")
+        #expect(refused.status != 0)
+        #expect(refused.errors.contains("the data of 1 file(s) is not at"), "\(refused)")
+        #expect(refused.errors.contains("d.dataset"))
+        #expect(try await project.sh("git ls-remote origin main").hasPrefix(whole))
+        try await project.sh("git ml push")
+        let present = try await push(project, "main")
+        #expect(present.status == 0, "\(present)")
+    }
+
     @Test func `pointers whose bytes are not at the data remote are refused, as far as the server can ask`()
         async throws
     {

@@ -161,8 +161,8 @@ struct GateSettingsTests {
             - {data: data/train.csv, schema: schemas/train.yaml}
             """)
         var command = StageSettings.Gate.Command(["pytest", "-q"])
-        command.time = .seconds(90)
-        command.memory = 4_000_000_000
+        command.limits.time = .seconds(90)
+        command.limits.memory = 4_000_000_000
         command.junit = "out/junit.xml"
         command.needs = ["models/m.bin", "data"]
         #expect(

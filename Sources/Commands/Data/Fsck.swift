@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Base
 internal import GitKit
 internal import Pointers
+internal import Runs
 internal import Storage
 internal import SystemPackage
 
@@ -10,7 +11,8 @@ struct Fsck: AsyncParsableCommand {
         abstract: "Verify pointers and content, and repair what the data remote still has",
         discussion: """
             Reads all content of this clone. What is damaged is moved to `lfs/bad` (of datasets `ml/bad`) in git's folder and brought again from the data
-            remote. Content that is only at the remote is no fault. Status 5 when something stays wrong.
+            remote. Content that is only at the remote is no fault. Records of runs that contradict each other, two beginnings
+            under one id, are told of too. Status 5 when something stays wrong.
 
               $ git ml fsck
               $ git ml fsck v1.0 --dry-run
@@ -58,6 +60,11 @@ struct Fsck: AsyncParsableCommand {
             open += 1
             let reason = problem.kind == .missing ? (silence ?? "neither here nor at the remote") : problem.detail
             say(problem.kind.rawValue, problem.path, problem.content, reason, isRepaired: false)
+        }
+        for wrong in try RecordCheck(repository).contradictions() {
+            open += 1
+            let commits = wrong.commits.map(\.short).joined(separator: ", ")
+            say("contradiction", "run \(wrong.run)", nil, "\(wrong.reason) (notes of \(commits))", isRepaired: false)
         }
         if open > 0 { throw ExitCode(5) }
         if !json.isOn { print("All pointers and content are right.") }

@@ -69,7 +69,7 @@ struct ServerPush {
         let old = try repository.refs(below: "refs/heads/").map(\.target) + updates.compactMap(\.old)
         let named = try PushedData(repository).contents(new: commits, old: old)
         if named.isEmpty { return }
-        let present: Set<ContentID>
+        let missing: [String]
         let remote: any ObjectRemote
         do {
             let data = policy?.project.data ?? DataSettings()
@@ -82,14 +82,16 @@ struct ServerPush {
             if let store = remote.localStore, !Files.exists(store.root) {
                 throw UnknownDataPlace("this server does not know where the data is")
             }
-            present = try await Self.present(Array(named.keys), at: remote)
+            let datasets = try DatasetScan(repository).pointers(new: commits, old: old)
+            missing = try await Self.missing(named, datasets, at: remote)
+        } catch let failure as DatasetFailure {
+            throw failure
         } catch {
             if mode == .strict { throw Context("the data of this push could not be looked for", cause: error) }
             return say("the data of this push could not be looked for: \(error)")
         }
-        let missing = named.filter { !present.contains($0.key) }
         if missing.isEmpty { return }
-        throw DataNotThere(paths: missing.values.sorted(), remote: remote.address)
+        throw DataNotThere(paths: missing, remote: remote.address)
     }
 
     private func isElsewhere(_ data: DataSettings, at commit: ObjectID) throws -> Bool {
@@ -97,9 +99,21 @@ struct ServerPush {
         return theirs.data.remote != data.remote
     }
 
-    private static func present(_ contents: [ContentID], at remote: any ObjectRemote) async throws -> Set<ContentID> {
-        try await withThrowingTaskGroup(of: Set<ContentID>.self) { group in
-            group.addTask { try await remote.present(contents, for: .download) }
+    /// The paths whose content is not at the remote; of a dataset also its packs are asked for, by what its manifest says.
+    private static func missing(
+        _ named: [ContentID: String], _ datasets: [DatasetPointer: String], at remote: any ObjectRemote
+    ) async throws -> [String] {
+        try await withThrowingTaskGroup(of: [String].self) { group in
+            group.addTask {
+                let present = try await remote.present(Array(named.keys), for: .download)
+                let there = datasets.filter { present.contains($0.key.manifest) }
+                let parts = try await DatasetTransfer.parts(of: there, at: remote)
+                let found = parts.isEmpty ? [] : try await remote.present(Array(parts.keys), for: .download)
+                let lost = named.filter { !present.contains($0.key) }.merging(
+                    parts.filter { !found.contains($0.key) }
+                ) { a, _ in a }
+                return Set(lost.values).sorted()
+            }
             group.addTask {
                 try await Task.sleep(for: patience)
                 throw NoAnswer(remote: remote.address)

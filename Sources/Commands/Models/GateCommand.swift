@@ -8,8 +8,16 @@ struct GateCommand: AsyncParsableCommand {
         abstract: "Try a stage's gates before tagging",
         discussion: """
             The gates of ml.yaml on the remote's default branch, as the runner will try them, with both numbers of each
-            comparison. Commands run in a clean checkout of the candidate, with a cleaned environment; data is brought from the
-            data remote when it is not here.
+            comparison. Commands run in a clean checkout of the candidate; data is brought from the data remote when it is not
+            here.
+
+            A command is code of whoever may push. It gets PATH, a home of its own and no other variables, and ends at its
+            limits: limits: {time: 10m, memory: 4GB, processes: 200, file_size: 2GB} (30 minutes, no limit, 4096, 100 GB).
+            With bubblewrap installed it can read the machine, but not home folders, /run, /tmp, the git folder's settings or
+            this work tree; it can write to its checkout only, and has no network unless limits: {network: true}. Without
+            bubblewrap a runner that is root gives it another user; otherwise it may do what you may. The same holds for
+            the command of evidence: rerun. `git config ml.gateSandbox require` refuses to run it without bubblewrap, off
+            runs it without any.
 
               $ git ml gate churn prod
               $ git ml gate churn prod v1.2.0 --recorded

@@ -42,7 +42,8 @@ struct ReviewCommand: AsyncParsableCommand {
         let trial = try StageTrial(options)
         let gates = try await trial.results(runGates ? .all : .recorded)
         let review = try await ReviewBuilder(
-            store: trial.store, entry: trial.entry, settings: trial.model, stage: trial.settings
+            store: trial.store, entry: trial.entry, settings: trial.model, stage: trial.settings,
+            policy: trial.policy, repositoryID: trial.project.repositoryID
         ).review(trial.candidate, for: options.stage, gates: gates)
         let page = ReviewPage(review)
         if let html { try write(ReviewHTML(page).text, to: html) }

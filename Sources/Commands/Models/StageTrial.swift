@@ -29,9 +29,9 @@ struct StageTrial {
     let stage: String
     let settings: StageSettings
     let candidate: ObjectID
-    private let project: Project
+    let project: Project
     /// Where the settings come from; nil: the work tree.
-    private let policy: ObjectID?
+    let policy: ObjectID?
 
     /// The settings are those of the protected branch where it is known and wanted, else those of the work tree.
     init(_ options: TrialOptions) throws {

@@ -65,7 +65,12 @@ struct TagMaking {
         ]
         let git = repository.git.with(TagDate.environment(after: draft.after))
         let result = try await git.attempt(words, input: Array(message(of: draft).utf8))
-        if result.status == 0, let id = try repository.ref("refs/tags/\(name)") { return id }
+        if result.status == 0, let id = try repository.ref("refs/tags/\(name)") {
+            // git 2.39 makes the tag all the same when a key of SSH cannot sign, and says that all is well.
+            guard options.sign, try repository.signedTag(id).signature == nil else { return id }
+            try await repository.git.run(["update-ref", "-d", "refs/tags/\(name)", id.hex])
+            throw TagFailure.notMade(name: name, words: result.errors.trimmingTrailingSpace)
+        }
         if result.errors.contains("already exists") { return nil }
         throw TagFailure.notMade(name: name, words: result.errors.trimmingTrailingSpace)
     }

@@ -3,6 +3,7 @@ internal import Base
 internal import GitKit
 internal import Models
 internal import Pointers
+internal import Runs
 internal import Storage
 internal import SystemPackage
 
@@ -83,6 +84,12 @@ struct Doctor: AsyncParsableCommand {
             }
         }
         try TagCheck(repository, project).report(report)
+        for wrong in try RecordCheck(repository).contradictions() {
+            report(
+                false, "run \(wrong.run): \(wrong.reason)",
+                "somebody has written notes by hand: `git log refs/notes/ml/runs` says who; `git ml purge` takes a run out"
+            )
+        }
         if findings > 0 { throw ExitCode(1) }
     }
 

@@ -33,15 +33,21 @@ struct CommandGate: Sendable {
         let report = try command.junit.map { try Self.reportFile($0, in: folder) }
         // One that the commit holds says nothing of this time.
         if let report { Files.remove(report) }
-        let home = FilePath(environmentValue("TMPDIR") ?? "/tmp").appending("git-ml-gate-\(UUIDv7())")
-        try Files.makeDirectory(home.appending("tmp"))
+        let home = try Self.home()
         defer { try? Files.removeTree(home) }
         let outcome = try await LimitedProcess(
             program: program, arguments: Array(command.words.dropFirst()),
             environment: Self.environment(home: home).merging([
                 "GIT_ML_MODEL": model.description, "GIT_ML_COMMIT": commit.hex,
-            ]) { $1 }, directory: folder, time: command.time, memory: command.memory
+            ]) { $1 }, directory: folder, time: command.limits.time ?? Self.usualTime, memory: command.limits.memory,
+            processes: command.limits.processes ?? LimitedProcess.usualProcesses,
+            fileSize: command.limits.fileSize ?? LimitedProcess.usualFileSize,
+            confinement: Confinement(checkout.owner, allowsNetwork: command.limits.allowsNetwork),
+            writable: [folder, home]
         ).run()
+        if outcome.confinement != .bubblewrap {
+            say("it ran as \(outcome.confinement == .user ? "another" : "this") user, not in bubblewrap")
+        }
         if case .signal(let number) = outcome.stop { throw GateInterrupted(signal: number) }
         var verdict = Self.verdict(outcome, command)
         if let path = command.junit, outcome.stop == nil {
@@ -55,6 +61,18 @@ struct CommandGate: Sendable {
         return result
     }
 
+    /// How long a command may take whose gate does not say.
+    static let usualTime = Duration.seconds(30 * 60)
+
+    /// A fresh home for a command, whose git takes any folder's owner for good: the checkout may be another user's.
+    static func home() throws -> FilePath {
+        let folder = FilePath(SandboxView.real(environmentValue("TMPDIR") ?? "/tmp"))
+        let home = folder.appending("git-ml-gate-\(UUIDv7())")
+        try Files.makeDirectory(home.appending("tmp"))
+        try Files.replace(home.appending(".gitconfig"), with: "[safe]\n\tdirectory = *\n".utf8)
+        return home
+    }
+
     private struct Verdict {
         var isPassed: Bool
         var detail: String
@@ -63,12 +81,15 @@ struct CommandGate: Sendable {
     private static func verdict(_ outcome: LimitedProcess.Outcome, _ command: StageSettings.Gate.Command) -> Verdict {
         switch outcome.stop {
         case .time:
-            let limit = Decimal.format(command.time.inSeconds, digits: command.time < .seconds(1) ? 3 : 0)
+            let time = command.limits.time ?? usualTime
+            let limit = Decimal.format(time.inSeconds, digits: time < .seconds(1) ? 3 : 0)
             return Verdict(isPassed: false, detail: "ended after \(limit) s, its limit of time")
         case .memory(let held):
-            let limit = ByteCount.format(command.memory ?? 0)
+            let limit = ByteCount.format(command.limits.memory ?? 0)
             return Verdict(
                 isPassed: false, detail: "ended: its processes held \(ByteCount.format(held)), the limit is \(limit)")
+        case .processes(let count):
+            return Verdict(isPassed: false, detail: "ended: it had \(count) processes at a time")
         case .signal, nil: break
         }
         let time = "\(Decimal.format(outcome.seconds, digits: 1)) s"

@@ -11,10 +11,7 @@ extension StageSettings {
         public struct Command: Sendable, Equatable {
             /// The program and its arguments; a program with a `/` lies in the checkout.
             public var words: [String]
-            /// How long it may take, with all that it starts.
-            public var time = Duration.seconds(30 * 60)
-            /// The most memory that its processes may hold together, in bytes; nil: no limit.
-            public var memory: Int64?
+            public var limits = GateLimits()
             /// Where the command writes its results as JUnit XML, from the top of the checkout.
             public var junit: String?
             /// The data files and datasets that it reads; nil: all of the commit.
@@ -45,6 +42,14 @@ extension StageSettings {
         case signed
         /// The recorded command, run again, gives the same metrics: see ``RerunEvidence``.
         case rerun
+
+        /// A word, or `{kind: rerun, limits: {time: 2h, memory: 8GB}}`.
+        static func read(_ node: YAMLNode) throws -> (Evidence, GateLimits) {
+            guard case .map = node.value else { return (try node.choice(Evidence.self), GateLimits()) }
+            let fields = try node.fields(["kind", "limits"])
+            guard let kind = fields["kind"] else { throw node.failure("“evidence” needs a kind: any, signed or rerun") }
+            return (try kind.choice(Evidence.self), try fields["limits"].map(GateLimits.init) ?? GateLimits())
+        }
     }
 }
 
@@ -95,17 +100,7 @@ extension StageSettings.Gate.Command {
         guard let program = words.first, !program.isEmpty else {
             throw run.failure("“run” needs a program", hints: ["write it like run: [pytest, -q, tests/model]"])
         }
-        let limits = try fields["limits"]?.fields(["time", "memory"]) ?? [:]
-        if let time = limits["time"] {
-            self.time = try time.duration()
-            guard self.time > .zero else { throw time.failure("a time limit is more than nothing") }
-        }
-        if let memory = limits["memory"] {
-            guard let bytes = ByteCount.parse(try memory.text()), bytes >= 1_000_000 else {
-                throw memory.failure("“memory” must be a size such as 4GB, from 1MB on")
-            }
-            self.memory = bytes
-        }
+        limits = try fields["limits"].map(GateLimits.init) ?? limits
         junit = try fields["junit"]?.relativePath()
         needs = try fields["needs"]?.list().map { try $0.relativePath() }
     }

@@ -19,9 +19,10 @@ public struct GateKinds: OptionSet, Sendable {
 
 /// Tries the gates of a stage on a candidate.
 ///
-/// - Important: with ``GateKinds/commands`` the candidate's code is executed. The environment is cleaned, and there are
-///   limits, but there is no sandbox: files and network are those of this user. A caller that acts on tags which others
-///   have pushed must have accepted the tag by policy (signer, protected branch) before it asks for commands.
+/// - Important: with ``GateKinds/commands`` the candidate's code is executed, and with `evidence: rerun` a command that a note
+///   names. What they may reach depends on the machine: in bubblewrap next to nothing, without it and not as root all that
+///   this user may (``Confinement``). A caller that acts on tags which others have pushed must have accepted the tag by
+///   policy (signer, protected branch) before it asks for commands.
 public struct GateCheck: Sendable {
     private let repository: Repository
     private let store: RunStore
@@ -101,8 +102,9 @@ public struct GateCheck: Sendable {
         let metrics = stage.expressions.reduce(into: Set<String>()) { $0.formUnion($1.filter.asked.metrics) }
         // As it was recorded, not as the model sees it.
         let recorded = try store.run(id: run.id) ?? run
-        return try await RerunEvidence(repository: repository, model: model, remote: remote, say: say).check(
-            recorded, metrics: metrics)
+        return try await RerunEvidence(
+            repository: repository, model: model, remote: remote, limits: stage.evidenceLimits, say: say
+        ).check(recorded, metrics: metrics)
     }
 
     private func references(

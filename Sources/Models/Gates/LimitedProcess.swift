@@ -11,11 +11,23 @@ struct LimitedProcess: Sendable {
     let time: Duration
     /// In bytes, of all its processes together; nil: no limit.
     let memory: Int64?
+    /// The most processes at a time.
+    var processes = Self.usualProcesses
+    /// The most bytes in one file that it writes.
+    var fileSize = Self.usualFileSize
+    /// What stands around it; nil: nothing.
+    var confinement: Confinement?
+    /// The folders that it may write to, where it is confined.
+    var writable: [FilePath] = []
+
+    static let usualProcesses: Int64 = 4_096
+    static let usualFileSize: Int64 = 100_000_000_000
 
     /// Why it was ended before it ended by itself.
     enum Stop: Equatable {
         case time
         case memory(Int64)
+        case processes(Int)
         /// Somebody wants us to end.
         case signal(Int32)
     }
@@ -27,6 +39,7 @@ struct LimitedProcess: Sendable {
         var seconds: Double
         /// Standard output and standard error, as they came.
         var log: BoundedLog
+        var confinement = Confinement.Kind.none
     }
 
     /// Runs it on a thread of its own.
@@ -37,15 +50,19 @@ struct LimitedProcess: Sendable {
     }
 
     private func runBlocking() throws -> Outcome {
+        let command =
+            try confinement?.enclose(program, arguments, in: directory, writable: writable, path: environment["PATH"])
+            ?? Confinement.Enclosed(program: program, arguments: arguments, kind: .none)
+        defer { confinement?.release(writable) }
         let signals = try SignalPipe([SIGINT, SIGTERM, SIGHUP, SIGCHLD])
         let clock = ContinuousClock.now
         let pipe = try FileDescriptor.pipe()
         defer { try? pipe.readEnd.close() }
         let mark = UUIDv7().description
-        let process = try start(writing: pipe.writeEnd, mark)
+        let process = try start(command, writing: pipe.writeEnd, mark)
         let family = ProcessFamily(leader: process, mark: "\(Self.markName)=\(mark)")
         defer { family.end() }
-        limit(process)
+        if limits.words.isEmpty { limits.set(on: process) }
         var state = State(deadline: clock + time)
         while state.isGoingOn {
             wait(on: [signals.input.rawValue, state.isOpen ? pipe.readEnd.rawValue : -1])
@@ -62,7 +79,7 @@ struct LimitedProcess: Sendable {
         }
         return Outcome(
             status: state.status ?? 128 + SIGKILL, stop: state.stop, seconds: (ContinuousClock.now - clock).inSeconds,
-            log: state.log)
+            log: state.log, confinement: command.kind)
     }
 
     private static let markName = "GIT_ML_GATE"
@@ -81,27 +98,27 @@ struct LimitedProcess: Sendable {
         var isGoingOn: Bool { status == nil || (isOpen && drainUntil.map { $0 > .now } ?? true) }
     }
 
-    private func start(writing output: FileDescriptor, _ mark: String) throws -> Int32 {
+    private func start(_ command: Confinement.Enclosed, writing output: FileDescriptor, _ mark: String) throws -> Int32
+    {
         let nothing = try FileDescriptor.open("/dev/null", .readOnly, options: .closeOnExec)
         defer {
             try? nothing.close()
             try? output.close()
         }
+        guard program.withPlatformString({ access($0, X_OK) }) == 0 else {
+            throw FileFailure("start", program, Errno(rawValue: errno))
+        }
+        let words = limits.words + [command.program.string] + command.arguments
         return try Spawn.start(
-            program, arguments, environment: environment.merging([Self.markName: mark]) { $1 }, in: directory,
+            FilePath(words[0]), Array(words.dropFirst()),
+            environment: environment.merging([Self.markName: mark]) { $1 },
+            in: directory,
             input: nothing, output: output, errors: output, group: .session)
     }
 
-    /// What the kernel can see to by itself: no core files, and no process with more data than all may have.
-    private func limit(_ process: Int32) {
-        #if os(Linux)
-        var none = rlimit(rlim_cur: 0, rlim_max: 0)
-        _ = setLimits(process, 4, &none, nil)  // RLIMIT_CORE
-        guard let memory else { return }
-        var data = rlimit(rlim_cur: rlim_t(memory), rlim_max: rlim_t(memory))
-        // Not the address space: CUDA, Java and Go reserve far more of it than they use.
-        _ = setLimits(process, 2, &data, nil)  // RLIMIT_DATA
-        #endif
+    /// What the kernel can see to by itself.
+    private var limits: ProcessLimits {
+        ProcessLimits(data: memory, fileSize: fileSize, processes: confinement == nil ? nil : processes)
     }
 
     private func wait(on descriptors: [Int32]) {
@@ -134,17 +151,12 @@ struct LimitedProcess: Sendable {
     private func look(at family: ProcessFamily, _ state: inout State) {
         let now = ContinuousClock.now
         if now > state.deadline { state.stop = state.stop ?? .time }
-        guard let memory, now >= state.nextLook else { return }
+        guard now >= state.nextLook else { return }
         state.nextLook = now + .milliseconds(200)
+        let count = family.count
+        if count > processes { state.stop = state.stop ?? .processes(count) }
+        guard let memory else { return }
         let held = family.memory(limit: memory)
         if held > memory { state.stop = state.stop ?? .memory(held) }
     }
 }
-
-#if os(Linux)
-/// `prlimit`, which glibc shows only to programs that define `_GNU_SOURCE`.
-@_silgen_name("prlimit")
-private func setLimits(
-    _ process: Int32, _ resource: Int32, _ new: UnsafePointer<rlimit>?, _ old: UnsafeMutablePointer<rlimit>?
-) -> Int32
-#endif

@@ -32,6 +32,9 @@ struct ProcessFamily {
         return processes.reduce(0) { $0 + (Self.share(of: $1.id) ?? $1.resident) }
     }
 
+    /// How many there are in the session.
+    var count: Int { inSession().count }
+
     private func inSession() -> [(id: Int32, resident: Int64)] {
         let wanted = String(leader)
         return Self.all().compactMap { id in

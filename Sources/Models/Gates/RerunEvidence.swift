@@ -6,8 +6,9 @@ internal import SystemPackage
 
 /// `evidence: rerun`: the recorded command, run again from the recorded code and data, gives the metrics that gates judge.
 ///
-/// The command is the one that the note names: with this evidence policy lets whoever may push a note choose it. It sees the
-/// cleaned environment that commands of gates see, and its run is recorded and linked to the first.
+/// The command is the one that the note names: with this evidence policy lets whoever may push a note choose it. It is confined
+/// as commands of gates are (``Confinement``), with the same limits, and its run is recorded and linked to the first; what it
+/// prints is that run's log.
 struct RerunEvidence: Sendable {
     /// The largest relative difference that counts as none: that of sums taken in another order.
     static let tolerance = 1e-6
@@ -15,7 +16,13 @@ struct RerunEvidence: Sendable {
     let repository: Repository
     let model: ModelName
     let remote: (@Sendable () throws -> any ObjectRemote)?
+    let limits: GateLimits
     let say: @Sendable (String) -> Void
+
+    /// How long it may take where `limits` do not say: ten times what was recorded, within ten minutes and a day.
+    private func time(_ run: Run) -> Duration {
+        limits.time ?? .seconds(min(86_400, max(600, 10 * (run.seconds ?? 360))))
+    }
 
     /// `metrics` are those that gates name; with none of them all that were recorded count.
     func check(_ run: Run, metrics: Set<String>) async throws -> GateResult {
@@ -23,8 +30,7 @@ struct RerunEvidence: Sendable {
         let project = try Project.at(run.commit, in: repository) ?? Project()
         let reproduction = Reproduction(
             of: run, in: repository, settings: project.record, modelPaths: project.modelPaths, remote: try remote?())
-        let home = FilePath(environmentValue("TMPDIR") ?? "/tmp").appending("git-ml-gate-\(UUIDv7())")
-        try Files.makeDirectory(home.appending("tmp"))
+        let home = try CommandGate.home()
         defer { try? Files.removeTree(home) }
         let nothing = try FileDescriptor.open("/dev/null", .writeOnly, options: .closeOnExec)
         defer { try? nothing.close() }
@@ -32,13 +38,42 @@ struct RerunEvidence: Sendable {
         wish.tolerance = Self.tolerance
         wish.output = nothing
         wish.environment = CommandGate.environment(home: home)
+        wish.enclosure = try enclosure(home, wish.environment?["PATH"], time(run))
         say("running the recorded command of \(run.id.prefix(12)) again")
         let report: ReproductionReport
         do { report = try await reproduction.run(wish, say: say) } catch let failure as ReproductionFailure {
             return GateResult(.evidence, text, isPassed: false, "\(failure)")
         }
         if report.new != nil { try reproduction.link(report, in: RunStore(repository)) }
-        return result(text, report, metrics)
+        var result = result(text, report, metrics)
+        if let new = report.new, new.status == "killed", new.seconds ?? 0 >= time(run).inSeconds {
+            let limit = Decimal.format(time(run).inSeconds, digits: 0)
+            result = GateResult(.evidence, text, isPassed: false, "ended after \(limit) s, its limit of time")
+        }
+        result.seconds = report.new?.seconds
+        result.log = report.new?.outputs.first { $0.role == .log }?.digest
+        return result
+    }
+
+    private func enclosure(
+        _ home: FilePath, _ path: String?, _ time: Duration
+    ) throws -> @Sendable (FilePath) throws -> Enclosure {
+        let confinement = try Confinement(repository, allowsNetwork: limits.allowsNetwork)
+        let kernel = ProcessLimits(
+            data: limits.memory, fileSize: limits.fileSize ?? LimitedProcess.usualFileSize,
+            processes: limits.processes ?? LimitedProcess.usualProcesses)
+        return { top in
+            var enclosure = Enclosure { program, arguments, directory, folder in
+                let command = try confinement.enclose(
+                    program, arguments, in: directory, writable: [top, home, folder], path: path)
+                let words = kernel.words + [command.program.string] + command.arguments
+                return (FilePath(words[0]), Array(words.dropFirst()))
+            }
+            enclosure.time = time
+            enclosure.started = { if kernel.words.isEmpty { kernel.set(on: $0) } }
+            enclosure.ended = { folder in confinement.release([top, home, folder]) }
+            return enclosure
+        }
     }
 
     private func result(_ text: String, _ report: ReproductionReport, _ wanted: Set<String>) -> GateResult {

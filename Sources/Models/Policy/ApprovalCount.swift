@@ -1,4 +1,6 @@
 internal import Base
+internal import GitKit
+internal import Runs
 
 /// Counts the people who have approved.
 struct ApprovalCount {
@@ -12,8 +14,24 @@ struct ApprovalCount {
     struct Result: Equatable {
         /// One set of names and keys a person.
         var people: [Set<String>] = []
+        /// What is wrong with each approval, in their order; nil: it counts.
+        var objections: [String?] = []
         /// Who was not counted, and why.
         var passedOver: [String] = []
+    }
+
+    /// Those who made what lies at a commit: its author, and whoever trained the model there.
+    static func makers(
+        of commit: ObjectID, path: String, in repository: Repository, runs: () throws -> RunStore
+    ) throws -> [Involved] {
+        var users: [String] = []
+        do {
+            users = try runs().run(behind: commit, path: path)?.user.map { [$0] } ?? []
+        } catch let failure as DisagreeingRuns {
+            users = failure.runs.compactMap(\.user)
+        }
+        return [Involved(name: try repository.commit(commit).author.email, part: "wrote the commit")]
+            + users.map { Involved(name: $0, part: "trained it") }
     }
 
     /// The keys that count; nil: an approval need not be signed, and is its author's word.
@@ -32,13 +50,16 @@ struct ApprovalCount {
                 names = try await self.names(approval)
             } catch let failure as SignatureFailure {
                 result.passedOver.append("\(approval.by): \(failure)")
+                result.objections.append("\(failure)")
                 continue
             }
             if let other = involved.first(where: { other in names.contains { Self.isSame($0, other.name) } }) {
                 result.passedOver.append("\(approval.by) \(other.part)")
+                result.objections.append("whoever gave it \(other.part)")
                 continue
             }
             let same = result.people.filter { !$0.isDisjoint(with: names) }
+            result.objections.append(same.isEmpty ? nil : "the same person has approved already")
             result.people.removeAll { !$0.isDisjoint(with: names) }
             result.people.append(same.reduce(names) { $0.union($1) })
         }

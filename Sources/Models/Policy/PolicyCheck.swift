@@ -154,22 +154,14 @@ public struct PolicyCheck: Sendable {
 
     /// Those whose own approval does not count.
     private func involved(_ ref: TagRef, _ model: ModelSettings, _ signer: Signer?) throws -> [ApprovalCount.Involved] {
-        var involved = [
-            ApprovalCount.Involved(name: try repository.commit(ref.target).author.email, part: "wrote the commit")
-        ]
+        var involved: [ApprovalCount.Involved] = []
         if let tagger = ref.object?.tagger {
             involved.append(ApprovalCount.Involved(name: tagger.email, part: "made the tag"))
         }
         for name in (signer?.names ?? []) + (signer.map { [$0.key] } ?? []) {
             involved.append(ApprovalCount.Involved(name: name, part: "signed the tag"))
         }
-        var users: [String] = []
-        do {
-            users = try runs().run(behind: ref.target, path: model.path)?.user.map { [$0] } ?? []
-        } catch let failure as DisagreeingRuns {
-            users = failure.runs.compactMap(\.user)
-        }
-        return involved + users.map { ApprovalCount.Involved(name: $0, part: "trained it") }
+        return try ApprovalCount.makers(of: ref.target, path: model.path, in: repository, runs: runs) + involved
     }
 }
 

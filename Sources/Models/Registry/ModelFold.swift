@@ -11,11 +11,13 @@ internal import GitKit
 ///
 /// Where GTO fails altogether (two versions on one commit that is in a stage), the highest version that is registered counts.
 struct ModelFold {
-    private var entry: ModelEntry
+    private(set) var entry: ModelEntry
     private var versions: [State] = []
     private var places: [Key: Int] = [:]
     /// The versions with a number on each commit.
     private var numbered: [ObjectID: [Int]] = [:]
+    /// By stage, the counted tags that end its highest assignment.
+    private var ended: [String: [TagEvent]] = [:]
     private let commitTime: (ObjectID) -> Timestamp?
 
     private struct Key: Hashable {
@@ -51,24 +53,20 @@ struct ModelFold {
     /// Takes a model's tags by time, those of one second by name.
     ///
     /// `annotation` is the commit that names the model in `artifacts.yaml`; `commitTime` is asked for a commit's date.
-    static func fold(
-        _ name: ModelName, _ events: [TagEvent], annotation: ObjectID?, commitTime: @escaping (ObjectID) -> Timestamp?
-    ) -> ModelEntry {
-        var fold = ModelFold(entry: ModelEntry(name: name), commitTime: commitTime)
-        for event in events { fold.takeVersion(event) }
-        var owners: [Int?] = []
-        for event in events { owners.append(fold.takeStage(event)) }
-        fold.setVersions()
-        fold.setStages()
-        fold.setDesired(events)
-        fold.setHistory(events, owners)
-        fold.setDeprecated(events, annotation)
-        return fold.entry
-    }
-
-    private init(entry: ModelEntry, commitTime: @escaping (ObjectID) -> Timestamp?) {
-        self.entry = entry
+    init(
+        _ name: ModelName, _ events: [TagEvent], annotation: ObjectID?,
+        commitTime: @escaping (ObjectID) -> Timestamp?
+    ) {
+        entry = ModelEntry(name: name)
         self.commitTime = commitTime
+        for event in events { takeVersion(event) }
+        var owners: [Int?] = []
+        for event in events { owners.append(takeStage(event)) }
+        setVersions()
+        setStages()
+        setDesired(events)
+        setHistory(events, owners)
+        setDeprecated(events, annotation)
     }
 
     // MARK: Versions
@@ -179,11 +177,25 @@ struct ModelFold {
             guard case .unassign(let stage) = event.tag.action, let counter = event.tag.counter,
                 let assigned = highest[stage], assigned.commit == event.commit, counter >= assigned.tag.counter ?? 0
             else { continue }
-            highest[stage] = nil
+            ended[stage, default: []].append(event)
         }
+        for stage in ended.keys { highest[stage] = nil }
         for (stage, event) in highest {
             let number = owner(of: event.commit).flatMap { versions[$0].isActive ? versions[$0].number : nil }
             entry.desired[stage] = Assignment(stage, event, version: number)
+        }
+    }
+
+    /// The tags that end an assignment which would be desired without them.
+    func endings(_ stage: String) -> [TagEvent] {
+        if let ended = ended[stage] { return ended }
+        guard entry.desired[stage]?.counter == nil else { return [] }
+        let holds = entry.stages[stage]?.first?.time
+        return versions.filter(\.isActive).compactMap { state in
+            guard let assigned = state.assignments[stage], state.assignment(stage) == nil,
+                holds.map({ assigned.time >= $0 }) ?? true
+            else { return nil }
+            return state.ends[stage]
         }
     }
 

@@ -17,7 +17,14 @@ extension Review {
             "passed": .bool(passes), "gates": .array(gates.map(\.json)), "metrics": .array(metrics.map(\.json)),
             "params": .array(params.map(\.json)), "environment": .array(environment.map(\.json)),
             "data": .array(data.map(\.json)), "code": .array(code.map(\.json)),
-            "approvals": .array(approvals.map(\.json)), "approvals_asked": .int(approvalsAsked),
+            "approvals": .array(
+                zip(approvals, objections).map { approval, objection in
+                    .object(
+                        (approval.json.members ?? []) + [
+                            JSON.Member("counts", .bool(objection == nil)),
+                            JSON.Member("objection", .optional(objection)),
+                        ])
+                }), "approvals_asked": .int(approvalsAsked), "approvals_counted": .int(Int64(approvalCount)),
             "reproducibility": [
                 "verdict": .string(reproducibility.verdict.rawValue),
                 "reasons": .array(reproducibility.reasons.map { .string($0) }),

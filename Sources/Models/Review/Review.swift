@@ -68,10 +68,17 @@ public struct Review: Sendable {
     public internal(set) var data: [DataChange] = []
     public internal(set) var gates: [GateResult] = []
     public internal(set) var reproducibility: Reproducibility
-    /// Of the candidate for this stage, oldest first; whether they count is for policy to say.
+    /// Of the candidate for this stage, oldest first.
     public internal(set) var approvals: [Approval] = []
+    /// Why each approval does not count, in their order; nil: it does.
+    ///
+    /// Who makes the tag is not known yet: theirs will not.
+    public internal(set) var objections: [String?] = []
     /// How many the stage asks for.
     public internal(set) var approvalsAsked: Int64 = 0
+
+    /// How many of the approvals count.
+    public var approvalCount: Int { objections.filter { $0 == nil }.count }
 
     /// Whether all gates that were tried passed.
     public var passes: Bool { gates.allSatisfy(\.isPassed) }

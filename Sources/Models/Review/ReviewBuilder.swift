@@ -9,10 +9,19 @@ public struct ReviewBuilder: Sendable {
     private let entry: ModelEntry
     private let settings: ModelSettings
     private let stage: StageSettings
+    private let policy: ObjectID?
+    private let repositoryID: String?
     private var repository: Repository { store.repository }
 
     /// `entry` is what the tags say of the model, `settings` and `stage` what `ml.yaml` does.
-    public init(store: RunStore, entry: ModelEntry, settings: ModelSettings, stage: StageSettings) {
+    ///
+    /// `policy` is the commit whose signers count, nil: HEAD; `repositoryID` the `repo:` of `ml.yaml`.
+    public init(
+        store: RunStore, entry: ModelEntry, settings: ModelSettings, stage: StageSettings, policy: ObjectID? = nil,
+        repositoryID: String? = nil
+    ) {
+        self.policy = policy
+        self.repositoryID = repositoryID
         self.store = store
         self.entry = entry
         self.settings = settings
@@ -31,6 +40,7 @@ public struct ReviewBuilder: Sendable {
         review.gates = gates
         review.approvals = try ApprovalLog(repository).approvals(of: entry.name, at: candidate, for: name)
         review.approvalsAsked = stage.approvals
+        review.objections = try await objections(review.approvals, candidate)
         review.metrics = metrics(old?.run, new.run)
         review.params = Self.differences(old?.run?.params ?? [:], new.run?.params ?? [:], old != nil)
         review.environment = Self.differences(
@@ -40,6 +50,19 @@ public struct ReviewBuilder: Sendable {
             from: assignment?.commit, to: candidate)
         if let old { review.code = try await code(old.commit.id, candidate, without: review.data) }
         return review
+    }
+
+    /// As the runner counts them; without a file of signers nobody's signature is good.
+    private func objections(_ approvals: [Approval], _ candidate: ObjectID) async throws -> [String?] {
+        if approvals.isEmpty { return [] }
+        let signers = try stage.signers.map { asked in
+            let commit = try policy ?? repository.head()
+            return try commit.flatMap { try Signers(asked.file, at: $0, in: repository) }
+                ?? Signers(file: asked.file, bytes: [])
+        }
+        let makers = try ApprovalCount.makers(of: candidate, path: settings.path, in: repository) { store }
+        return try await ApprovalCount(signers: signers, repositoryID: repositoryID, involved: makers)
+            .count(approvals).objections
     }
 
     private func side(_ commit: ObjectID) throws -> Review.Side {

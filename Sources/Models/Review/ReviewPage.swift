@@ -53,6 +53,8 @@ public struct ReviewPage: Sendable {
     private static func verdict(_ review: Review) -> Cell {
         let failed = review.gates.filter { !$0.isPassed }.count
         if failed > 0 { return .own("\(failed) of \(review.gates.count) gates failed", .bad) }
+        let missing = Int(clamping: review.approvalsAsked) - review.approvalCount
+        if missing > 0 { return .own("\(missing) more approval\(missing == 1 ? "" : "s") needed", .bad) }
         return review.gates.isEmpty ? .own("no gate was tried", .quiet) : .own("all gates passed", .good)
     }
 
@@ -101,14 +103,18 @@ public struct ReviewPage: Sendable {
     }
 
     private static func approvals(_ review: Review) -> Section {
-        var section = Section(title: "Approvals", columns: ["by", "at", "signed", "message"])
-        section.rows = review.approvals.map { approval in
+        var section = Section(title: "Approvals", columns: ["", "by", "at", "signed", "message", "why not"])
+        section.rows = zip(review.approvals, review.objections).map { approval, objection in
             [
-                .foreign(approval.by), .own(approval.time.minutes), .own(approval.signature == nil ? "no" : "yes"),
-                .foreign(approval.message),
+                objection == nil ? .own("counts", .good) : .own("does not count", .quiet), .foreign(approval.by),
+                .own(approval.time.minutes), .own(approval.signature == nil ? "no" : "yes"),
+                .foreign(approval.message), .foreign(objection),
             ]
         }
-        section.note = "\(review.approvalsAsked) asked for, \(review.approvals.count) given; whose count, policy says."
+        let count = review.approvalCount
+        section.note =
+            "\(review.approvalsAsked) asked for, \(count) counted of \(review.approvals.count) given; that of whoever makes"
+            + " the tag will not count."
         return section
     }
 

@@ -24,6 +24,8 @@ public struct Execution: Sendable {
         public var environment: [String: String] = [:]
         /// Whether the command has the other variables of this process too.
         public var inheritsEnvironment = true
+        /// What is put around the command; nil: nothing.
+        public var enclosure: Enclosure?
 
         public init(_ command: [String]) { self.command = command }
     }
@@ -155,13 +157,19 @@ public struct Execution: Sendable {
         environment["PYTHONUNBUFFERED"] = environment["PYTHONUNBUFFERED"] ?? "1"
         let sampler = SystemSampler(folder.appending("system.jsonl"))
         let growth = GrowthLog(of: folder.appending("metrics.jsonl"), in: folder.appending("metrics.clock"))
+        var (program, arguments) = (program, Array(order.command.dropFirst()))
+        if let enclosure = order.enclosure {
+            (program, arguments) = try enclosure.wrap(program, arguments, order.directory ?? folder, folder)
+        }
+        defer { order.enclosure?.ended(folder) }
         let supervisor = Supervisor(
-            program: program, arguments: Array(order.command.dropFirst()), environment: environment,
-            directory: order.directory,
+            program: program, arguments: arguments, environment: environment,
+            directory: order.directory, time: order.enclosure?.time, isEnclosed: order.enclosure != nil,
             log: try RunOutput(
                 folder.appending("log"), limit: Journal.largestLog, secrets: secrets, to: order.output),
             started: { process in
                 try RunOwner([ProcessIdentity(getpid()), ProcessIdentity(process)]).write(to: folder)
+                order.enclosure?.started(process)
                 sampler.sample(group: process)
             },
             tick: { process in

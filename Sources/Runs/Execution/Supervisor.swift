@@ -22,6 +22,10 @@ struct Supervisor {
     let environment: [String: String]
     /// Where it runs; nil: where this process does.
     let directory: FilePath?
+    /// How long it may take; nil: as long as it likes.
+    let time: Duration?
+    /// Whether it is kept from this process's terminal and input.
+    let isEnclosed: Bool
     let log: RunOutput
     /// Called when the program has started, with its process id, which is its group's too.
     let started: (Int32) throws -> Void
@@ -36,10 +40,11 @@ struct Supervisor {
         let clock = ContinuousClock.now
         let (outputs, process) = try start()
         defer { for output in outputs { try? output.close() } }
-        let terminal = Terminal.take(for: process)
+        let terminal = isEnclosed ? nil : Terminal.take(for: process)
         defer { terminal?.giveBack() }
         try started(process)
         var state = State(process: process, open: outputs.map(\.rawValue), terminal: terminal)
+        state.deadline = time.map { clock + $0 }
         while !state.isDone { step(&state, signals.input.rawValue, { signals.received() }) }
         log.finish()
         // What was stopped leaves nothing behind.
@@ -53,10 +58,11 @@ struct Supervisor {
         let (out, err) = (try FileDescriptor.pipe(), try FileDescriptor.pipe())
         defer { for end in [out.writeEnd, err.writeEnd] { try? end.close() } }
         do {
+            let nothing = isEnclosed ? try FileDescriptor.open("/dev/null", .readOnly, options: .closeOnExec) : nil
+            defer { try? nothing?.close() }
             let process = try Spawn.start(
-                program, arguments, environment: environment, in: directory, input: .standardInput,
-                output: out.writeEnd,
-                errors: err.writeEnd, group: .new)
+                program, arguments, environment: environment, in: directory, input: nothing ?? .standardInput,
+                output: out.writeEnd, errors: err.writeEnd, group: .new)
             return ([out.readEnd, err.readEnd], process)
         } catch {
             for end in [out.readEnd, err.readEnd] { try? end.close() }
@@ -73,6 +79,7 @@ struct Supervisor {
         var wasStopped = false
         var peakMemory: Int64 = 0
         var lastTick = ContinuousClock.now
+        var deadline: ContinuousClock.Instant?
         /// When the next, harder signal is due, and which.
         var escalation: (at: ContinuousClock.Instant, signal: Int32)?
         /// After its end a program's pipes may be held open by what it left in the background.
@@ -91,6 +98,10 @@ struct Supervisor {
         waiting.removeFirst()
         for (i, descriptor) in waiting.enumerated() where polls[i + 1].revents != 0 {
             if !log.pass(from: descriptor, isError: i == 1) { state.open[i] = -1 }
+        }
+        if let deadline = state.deadline, deadline < .now {
+            state.deadline = nil
+            stop(&state, with: SIGTERM)
         }
         if let due = state.escalation, due.at < .now, state.exit == nil {
             kill(-state.process, due.signal)

@@ -27,6 +27,8 @@ public struct Reproduction: Sendable {
         public var output = FileDescriptor.standardOutput
         /// The whole environment of the command; nil: this process's.
         public var environment: [String: String]?
+        /// Makes, for the work tree that the command will run in, what is put around it; nil: nothing.
+        public var enclosure: (@Sendable (FilePath) throws -> Enclosure)?
 
         public init() {}
     }
@@ -109,6 +111,7 @@ public struct Reproduction: Sendable {
             order.environment = environment
             order.inheritsEnvironment = false
         }
+        order.enclosure = try wish.enclosure?(top)
         let folder = try folder(below: top)
         order.directory = folder
         order.params = try changedParams(below: top)
