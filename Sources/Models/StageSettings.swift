@@ -4,6 +4,9 @@ public import Base
 public struct StageSettings: Sendable, Equatable {
     /// Where a stage is served.
     public struct Target: Sendable, Equatable {
+        /// The kinds that this version can deploy to.
+        public static let kinds = ["local", "command"]
+
         public let kind: String
         /// The port that the stage is served on; 0: chosen once and kept.
         public var port: Int64 = 0
@@ -94,7 +97,7 @@ public struct StageSettings: Sendable, Equatable {
         if watch != nil { keys.append("watch") }
         if nightly != nil { keys.append("nightly") }
         if track != nil { keys.append("track") }
-        if let kind = deploy?.kind, !["local", "command"].contains(kind) { keys.append("deploy: to: \(kind)") }
+        if let kind = deploy?.kind, !Target.kinds.contains(kind) { keys.append("deploy: to: \(kind)") }
         return keys
     }
 }
