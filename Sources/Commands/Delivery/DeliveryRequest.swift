@@ -14,7 +14,9 @@ struct DeliveryRequest {
         log = DeliveryLog(repository)
         let remotes = try repository.remotes()
         remote = repository.workTree == nil ? nil : remotes.contains("origin") ? "origin" : remotes.first
-        if let remote { try await NotesSync(repository).fetch(remote) }
+        guard let remote else { return }
+        try await NotesSync(repository).fetch(remote)
+        try await Hub.learnDefaultBranch(of: remote, in: repository)
     }
 
     var person: String { get throws { try repository.user().email } }

@@ -1,9 +1,9 @@
 internal import Base
-internal import GitKit
+public import GitKit
 internal import SystemPackage
 
 /// Where the runners of one repository meet: the repository itself, or the remote that it was cloned from.
-struct Hub: Sendable {
+public struct Hub: Sendable {
     /// How long one exchange with the remote may take, tries after others were faster included.
     private static let patience: Duration = .seconds(30)
 
@@ -36,6 +36,7 @@ struct Hub: Sendable {
         }
         try await repository.git.run(["fetch"] + options + [remote] + specs)
         if repository.workTree != nil {
+            try await Self.learnDefaultBranch(of: remote, in: repository)
             // A clone's own tags stay; only what is new comes.
             try await repository.git.run(
                 [
@@ -44,6 +45,12 @@ struct Hub: Sendable {
                 ])
         }
         try NotesSync(repository).mergeFetched(isThorough: true)
+    }
+
+    /// Asks the remote which branch is the protected one, where this clone does not know; it may not tell.
+    public static func learnDefaultBranch(of remote: String, in repository: Repository) async throws {
+        guard try repository.ref("refs/remotes/\(remote)/HEAD") == nil else { return }
+        _ = try await repository.git.attempt(["remote", "set-head", remote, "--auto"])
     }
 
     /// A mirror's HEAD is the remote's: it names the protected branch.
