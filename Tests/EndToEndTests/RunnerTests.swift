@@ -130,7 +130,7 @@ import Testing
         let first = try await pass()
         #expect(first.output.contains("a#prod#1 is served"), "\(first)")
         // A second version fails to deploy, and is made again once that has been mended.
-        try await project.sh("echo worse > a.bin && git commit -qam two && git push -q")
+        try await project.sh("echo worse > a.bin && git commit -qam two && git push -q origin main")
         try await project.sh("mv deployed kept && mkdir deployed", in: "")
         try await project.sh("git ml stage a prod HEAD --push")
         let failed = try await pass()
