@@ -50,7 +50,7 @@ struct PolicyTests {
             let record = try #require(try await deliveries(project).first)
             #expect(record["status"]?.string == "refused", "\(seen)")
             #expect(record["refusal"]?.string == code, "\(record)")
-            #expect(record["steps"]?.array?.map { $0["step"]?.string } == ["verify"])
+            #expect(record["steps"]?.array?.map { $0["step"]?.string } == ["claim", "verify"])
             #expect(record["digest"] == .null && record["image"] == .null)
         }
         try await refuse("git tag -a -m x 'm#prod#1'", "unsigned")
