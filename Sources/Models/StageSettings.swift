@@ -10,8 +10,8 @@ public struct StageSettings: Sendable, Equatable {
         public var host = "127.0.0.1"
         /// For the kind `command`.
         public var command: [String] = []
-        /// Keys that other kinds read.
-        public var other: [String: JSON] = [:]
+        /// For the kinds `kubernetes` and `podman`.
+        public var workload = WorkloadSettings()
     }
 
     /// How a fresh deployment is judged.
@@ -35,6 +35,9 @@ public struct StageSettings: Sendable, Equatable {
     public var nightly: String?
     public var track: String?
     public var notify: JSON?
+
+    /// What `deploy: to:` may be.
+    static let deployKinds = ["local", "command", "kubernetes"]
 
     init() {}
 
@@ -63,15 +66,15 @@ public struct StageSettings: Sendable, Equatable {
     }
 
     private static func target(_ node: YAMLNode) throws -> Target {
-        let fields = try node.fields([
-            "to", "port", "host", "run", "context", "namespace", "template", "replicas",
-        ])
-        guard let kind = fields["to"] else { throw node.failure("“\(node.path)” needs to: local or command") }
+        let fields = try node.fields(["to", "port", "host", "run"] + WorkloadSettings.keys)
+        guard let kind = fields["to"] else {
+            throw node.failure("“\(node.path)” needs to: \(deployKinds.joined(separator: ", "))")
+        }
         var target = Target(kind: try kind.text())
         target.port = try fields["port"]?.int() ?? 0
         target.host = try fields["host"]?.text() ?? target.host
         target.command = try fields["run"]?.texts() ?? []
-        for key in ["context", "namespace", "template", "replicas"] { target.other[key] = fields[key]?.json }
+        target.workload = try WorkloadSettings(fields)
         guard (0...65_535).contains(target.port) else { throw node.failure("a port is between 0 and 65535") }
         return target
     }
@@ -94,7 +97,7 @@ public struct StageSettings: Sendable, Equatable {
         if watch != nil { keys.append("watch") }
         if nightly != nil { keys.append("nightly") }
         if track != nil { keys.append("track") }
-        if let kind = deploy?.kind, !["local", "command"].contains(kind) { keys.append("deploy: to: \(kind)") }
+        if let kind = deploy?.kind, !Self.deployKinds.contains(kind) { keys.append("deploy: to: \(kind)") }
         return keys
     }
 }
