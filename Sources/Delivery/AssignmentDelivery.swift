@@ -1,4 +1,4 @@
-internal import Base
+public import Base
 internal import GitKit
 internal import Images
 internal import Models
@@ -108,14 +108,16 @@ struct AssignmentDelivery {
             let sent = try await packaging.push(package, to: image)
             say("  \(image)" + (sent.isEmpty ? "" : ": \(sent.count) blob(s) sent"))
         }
-        let target =
-            switch settings.stage.deploy?.kind {
-            case nil: "\(image)"
-            case "command":
-                try await step("deploy", digest) { try await runCommand(settings.stage, package, image) }
-            default: try await serve(settings.stage, package)
-            }
-        return (target, package, image)
+        guard let deploy = settings.stage.deploy else { return ("\(image)", package, image) }
+        let target = try DeployTargets.make(
+            settings: deploy,
+            DeployTargets.Context(
+                model: model.name, stage: stage, places: places, repository: repository, policy: policyCommit,
+                say: { say($0) }))
+        let deployment = Deployment(
+            model: model.name, stage: stage, version: package.version, commit: assignment.commit, tag: assignment.tag,
+            counter: assignment.counter, image: image, digest: digest, settings: settings.stage, package: package)
+        return (try await serve(deployment, on: target), package, image)
     }
 
     /// Code may be content too, which the step before has not brought.
@@ -266,47 +268,23 @@ struct AssignmentDelivery {
         }
     }
 
-    private func runCommand(_ settings: StageSettings, _ package: BuiltPackage, _ image: ImageReference) async throws
-        -> String
-    {
-        guard let words = settings.deploy?.command, let program = words.first else {
-            throw Refusal("deploy: to: command needs run: [program, …]")
-        }
-        let environment: [String: String?] = [
-            "GIT_ML_MODEL": "\(model.name)", "GIT_ML_STAGE": stage, "GIT_ML_VERSION": package.version,
-            "GIT_ML_COMMIT": assignment.commit.hex, "GIT_ML_IMAGE": "\(image)",
-            "GIT_ML_DIGEST": "\(package.image.manifest.digest)",
-        ]
-        let result = try await ChildProcess.check(
-            program, Array(words.dropFirst()), in: places.state, environment: environment)
-        if !result.trimmed.isEmpty { say(result.trimmed) }
-        return "command:\(program)"
-    }
-
-    private func serve(_ settings: StageSettings, _ package: BuiltPackage) async throws -> String {
-        let target = LocalTarget(
-            directory: places.state.appending("local").appending(LocalTarget.name(model.name.description, stage)),
-            program: places.program)
-        let digest = package.image.manifest.digest
-        let candidate = try await step("deploy", digest) {
-            try await target.start(
-                package, within: settings.probe.within,
-                release: LocalTarget.Release(
-                    model: "\(model.name)", stage: stage, version: package.version, revision: assignment.commit.hex))
-        }
+    private func serve(_ deployment: Deployment, on target: any DeployTarget) async throws -> String {
+        let (digest, settings) = (deployment.digest, deployment.settings.probe)
+        let rendering = try await step("render", digest) { try await target.render(deployment) }
         do {
-            try await step("probe", digest) { try await probe(settings.probe, candidate, package) }
-            let address = try await step("promote", digest) {
-                try await target.promote(candidate, host: settings.deploy?.host ?? "", port: settings.deploy?.port ?? 0)
-            }
-            return address
+            try await step("deploy", digest) { try await target.deploy(deployment, rendering) }
+            try await step("wait", digest) { try await target.wait(deployment, within: settings.within) }
+            try await step("probe", digest) { try await probe(settings, deployment, on: target) }
+            return try await step("promote", digest) { try await target.promote(deployment) }
         } catch {
-            target.discard(candidate)
+            do { _ = try await target.rollBack(deployment) } catch let second {
+                say("what was deployed could not be taken back: \(second)")
+            }
             throw error
         }
     }
 
-    private func probe(_ settings: StageSettings.Probe, _ candidate: LocalTarget.Candidate, _ package: BuiltPackage)
+    private func probe(_ settings: StageSettings.Probe, _ deployment: Deployment, on target: any DeployTarget)
         async throws
     {
         let request = try settings.request.map { path in
@@ -315,20 +293,22 @@ struct AssignmentDelivery {
             }
             return try GoldenRequest(JSON.parse(text), path: path)
         }
-        try await Probe(path: settings.path, request: request, revision: assignment.commit.hex)
-            .check(port: candidate.port)
+        let probe = Probe(path: settings.path, request: request, revision: assignment.commit.hex)
+        try await target.withAddress(of: .candidate, deployment) { address in
+            if let address { try await probe.check(address) }
+        }
     }
 }
 
 /// Policy said no: nothing was built or changed because of it.
-struct Refusal: Failure, Equatable {
-    let description: String
+public struct Refusal: Failure, Equatable {
+    public let description: String
     /// One word for scripts.
-    let code: String?
+    public let code: String?
     /// Whether it is looked at again when something has changed: the tag is not at fault.
-    let waits: Bool
-    let hints: [String]
-    var kind: FailureKind { .user }
+    public let waits: Bool
+    public let hints: [String]
+    public var kind: FailureKind { .user }
 
     init(_ description: String, code: String? = nil, waits: Bool = false, hints: [String] = []) {
         self.description = description

@@ -54,14 +54,14 @@ struct Probe {
     let request: GoldenRequest?
     let revision: String
 
-    func check(port: Int) async throws {
-        let ready = try await ask(port, path, body: nil)
+    func check(_ address: ProbeAddress) async throws {
+        let ready = try await ask(address, path, body: nil)
         guard ready.status == 200 else { throw ProbeFailure("\(path) answered \(ready.status)") }
         guard ready.revision == revision else {
             throw ProbeFailure("the answer comes from revision \(ready.revision ?? "unknown"), not from \(revision)")
         }
         guard let request else { return }
-        let answer = try await ask(port, request.path, body: request.body)
+        let answer = try await ask(address, request.path, body: request.body)
         guard Int64(answer.status) == request.status else {
             throw ProbeFailure(
                 "the golden request got \(answer.status), not \(request.status): \(answer.text.prefix(200))")
@@ -71,11 +71,11 @@ struct Probe {
         }
     }
 
-    private func ask(_ port: Int, _ path: String, body: JSON?) async throws -> (
+    private func ask(_ address: ProbeAddress, _ path: String, body: JSON?) async throws -> (
         status: Int, revision: String?, text: String
     ) {
         let response = try await HTTPClient.send(
-            body == nil ? "GET" : "POST", "http://127.0.0.1:\(port)\(path)",
+            body == nil ? "GET" : "POST", address.url + path,
             headers: body == nil ? [:] : ["Content-Type": "application/json"],
             body: body.map { .bytes($0.encoded()) } ?? .none)
         return (response.status, response.headers["x-model-revision"], String(decoding: response.body, as: UTF8.self))

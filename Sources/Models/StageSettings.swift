@@ -4,6 +4,9 @@ public import Base
 public struct StageSettings: Sendable, Equatable {
     /// Where a stage is served.
     public struct Target: Sendable, Equatable {
+        /// The kinds that this version can deploy to.
+        public static let kinds = ["local", "command", "kubernetes"]
+
         public let kind: String
         /// The port that the stage is served on; 0: chosen once and kept.
         public var port: Int64 = 0
@@ -36,9 +39,6 @@ public struct StageSettings: Sendable, Equatable {
     public var track: String?
     public var notify: JSON?
 
-    /// What `deploy: to:` may be.
-    static let deployKinds = ["local", "command", "kubernetes"]
-
     init() {}
 
     /// Decodes a stage, laid over another: what is given replaces, lists whole.
@@ -68,7 +68,7 @@ public struct StageSettings: Sendable, Equatable {
     private static func target(_ node: YAMLNode) throws -> Target {
         let fields = try node.fields(["to", "port", "host", "run"] + WorkloadSettings.keys)
         guard let kind = fields["to"] else {
-            throw node.failure("“\(node.path)” needs to: \(deployKinds.joined(separator: ", "))")
+            throw node.failure("“\(node.path)” needs to: \(Target.kinds.joined(separator: ", "))")
         }
         var target = Target(kind: try kind.text())
         target.port = try fields["port"]?.int() ?? 0
@@ -97,7 +97,7 @@ public struct StageSettings: Sendable, Equatable {
         if watch != nil { keys.append("watch") }
         if nightly != nil { keys.append("nightly") }
         if track != nil { keys.append("track") }
-        if let kind = deploy?.kind, !Self.deployKinds.contains(kind) { keys.append("deploy: to: \(kind)") }
+        if let kind = deploy?.kind, !Target.kinds.contains(kind) { keys.append("deploy: to: \(kind)") }
         return keys
     }
 }

@@ -83,17 +83,15 @@ struct Deliveries: AsyncParsableCommand {
             let records = try deliveries(repository)
             for record in records.reversed() {
                 // What had ended before we came is history.
-                if isFirst, record.ended != nil, try !isDesired(record, repository) {
+                if isFirst, record.ended != nil, try !desired(repository).contains(Self.key(record)) {
                     told[record.id] = .max
                     continue
                 }
                 tell(record, &told)
             }
             isFirst = false
-            let waiting = try desired(repository).filter { tag in
-                !records.contains { $0.tag == tag && $0.ended != nil }
-            }
-            if waiting.isEmpty {
+            let settled = Set(records.filter { $0.ended != nil }.map(Self.key))
+            if try desired(repository).isSubset(of: settled) {
                 guard records.first.map({ $0.status == "succeeded" }) ?? true else { throw ExitCode(1) }
                 return
             }
@@ -115,16 +113,19 @@ struct Deliveries: AsyncParsableCommand {
         }
     }
 
+    /// What a runner delivers or refuses: what is staged, and what would be if light tags counted.
     private func desired(_ repository: Repository) throws -> Set<String> {
-        let registry = try Registry(repository)
+        let tags = try repository.tags()
         return Set(
-            registry.models.values.filter { model == nil || "\($0.name)" == model }
-                .flatMap { $0.desired.values.map(\.tagID.hex) })
+            [false, true].flatMap { Registry(tags, allowLight: $0).models.values }
+                .filter { model == nil || "\($0.name)" == model }
+                .flatMap { model in
+                    model.desired.map { "\($0.value.tagID.hex) \(model.name)#\($0.key)" }
+                })
     }
 
-    private func isDesired(_ record: DeliveryRecord, _ repository: Repository) throws -> Bool {
-        try desired(repository).contains(record.tag)
-    }
+    /// The tag, the model and the stage: a light tag is named by its commit, which others may share.
+    private static func key(_ record: DeliveryRecord) -> String { "\(record.tag) \(record.model)#\(record.stage)" }
 }
 
 extension DeliveryRecord {

@@ -54,15 +54,15 @@ struct Render: AsyncParsableCommand {
         let reference = try await reference(repository, places, policy, found, model, assignment)
         let values = WorkloadValues(
             model: "\(address.model)", stage: stage, version: found.version.map { "\($0.version)" } ?? found.commit.hex,
-            revision: found.commit.hex, tag: assignment.tag, image: "\(reference)",
-            digest: reference.digest.map { "\($0)" } ?? "", settings: settings)
+            revision: found.commit.hex, tag: assignment.tag, image: reference.image,
+            digest: "\(reference.digest)", settings: settings)
         let template = try DeployTemplate(
             named: settings.deploy?.workload.template ?? WorkloadSettings().template, in: repository,
             at: policy.commit, templates: places.templates)
         let manifest = try template.manifest(values)
         guard let gitops else { return show(manifest) }
         let outcome = try await GitOps(gitops).commit(
-            manifest, message: "\(assignment.tag): \(values.version)\n\n\(reference)\ncommit \(found.commit.hex)")
+            manifest, message: "\(assignment.tag): \(values.version)\n\n\(values.image)\ncommit \(found.commit.hex)")
         show(outcome)
     }
 
@@ -89,35 +89,45 @@ struct Render: AsyncParsableCommand {
     private func reference(
         _ repository: Repository, _ places: Runner.Places, _ policy: Policy, _ found: ResolvedModel,
         _ model: ModelSettings, _ assignment: Assignment
-    ) async throws -> ImageReference {
+    ) async throws -> (image: String, digest: Digest) {
         if let image {
             let reference = try ImageReference(image)
-            guard reference.digest != nil else { throw ValidationError("--image needs a digest: …@sha256:…") }
-            return reference
+            guard let digest = reference.digest, let pinned = reference.pinned(to: digest) else {
+                throw ValidationError("--image is HOST/NAME@sha256:…")
+            }
+            return (pinned, digest)
         }
         let packaging = ModelPackage(
             repository: repository, places: places, model: found.entry, settings: model, commit: found.commit)
-        let destination = try packaging.destination(policy.project.registry)
         let delivered = try DeliveryLog(repository).deliveries(of: found.commit).last {
             $0.tag == assignment.tagID.hex && $0.status == "succeeded"
         }
-        if let text = delivered?.digest, let digest = Digest(text) { return destination.at(digest) }
-        return destination.at(try await packaging.build { _ in }.image.manifest.digest)
+        let destination = try packaging.destination(policy.project.registry)
+        guard !destination.isLocal else { throw RenderFailure.noRegistry }
+        let known = delivered?.digest.flatMap { Digest($0) }
+        let digest = try await known == nil ? packaging.build { _ in }.image.manifest.digest : known
+        guard let digest, let pinned = destination.pinned(to: digest) else { throw RenderFailure.noRegistry }
+        return (pinned, digest)
     }
 }
 
 /// Why there is nothing to render.
 enum RenderFailure: Failure {
     case noPolicy
+    case noRegistry
     case notInPolicy(model: String, stage: String)
 
-    var kind: FailureKind { .notFound }
+    var kind: FailureKind { if case .noRegistry = self { .user } else { .notFound } }
     var description: String {
         switch self {
+        case .noRegistry: "a cluster cannot get an image that is on this machine only"
         case .noPolicy: "the protected branch has no \(Project.fileName)"
         case .notInPolicy(let model, let stage):
             "\(Project.fileName) on the protected branch does not name \(model) with the stage “\(stage)”"
         }
     }
-    var hints: [String] { ["commit \(Project.fileName) to the protected branch, then fetch"] }
+    var hints: [String] {
+        if case .noRegistry = self { return ["name a registry in ml.yaml: `registry: ghcr.io/acme`, or say --image"] }
+        return ["commit \(Project.fileName) to the protected branch, then fetch"]
+    }
 }

@@ -31,56 +31,86 @@ public struct LocalTarget: Sendable {
         return "\(plain(model)).\(plain(stage))"
     }
 
-    struct Release {
-        let model: String
-        let stage: String
-        let version: String
-        let revision: String
+    /// The folder of a model's stage.
+    static func directory(_ places: Runner.Places, model: String, stage: String) -> FilePath {
+        places.state.appending("local").appending(name(model, stage))
     }
 
-    /// A server that answers, and gets no traffic yet.
-    struct Candidate {
-        let process: ProcessIdentity
-        let port: Int
-        let digest: Digest
-        let release: Release
-        let log: FilePath
+    var activeFile: FilePath { directory.appending("active.json") }
+    var candidateFile: FilePath { directory.appending("candidate.json") }
+    var previousFile: FilePath { directory.appending("previous.json") }
+    private var startingFile: FilePath { directory.appending("starting") }
+
+    /// The server of that image which runs, be it live or not yet; nil when there is none.
+    func server(of digest: Digest) throws -> Server? {
+        try [activeFile, candidateFile].lazy.compactMap { try Server($0) }.first {
+            $0.digest == digest && $0.process.isRunning
+        }
+    }
+
+    func server(of deployment: Deployment) throws -> Server {
+        if let server = try server(of: deployment.digest) { return server }
+        let log = try Server(candidateFile).map { ": \(Self.tail(FilePath($0.log)))" } ?? ""
+        throw ProbeFailure("the server of \(deployment.digest.short) does not run any more" + log)
     }
 
     // MARK: - Starting
 
-    /// Unpacks the image and starts its server; returns once it is ready.
-    func start(_ package: BuiltPackage, within limit: Duration, release: Release) async throws -> Candidate {
-        let digest = package.image.manifest.digest
-        let root = try await unpack(package, digest)
+    /// Starts the server of a release, and waits for its port.
+    func start(_ like: Server, until deadline: ContinuousClock.Instant) async throws -> Server {
+        let root = directory.appending("releases").appending(like.digest.hex)
         guard let python = ChildProcess.find("python3") else { throw ProcessFailure.notFound(program: "python3") }
-        let log = directory.appending("logs").appending("\(digest.short)-\(UUIDv7()).log")
+        try endUnknown()
+        let log = directory.appending("logs").appending("\(like.digest.short)-\(UUIDv7()).log")
         let portFile = log.removingLastComponent().appending("\(UUIDv7()).port")
         defer { Files.remove(portFile) }
         try Files.makeDirectory(log.removingLastComponent())
+        try Files.replace(startingFile, with: portFile.string.utf8)
         let id = try Daemon.start(
             python,
             [
                 root.appending("app").appending("serve").appending("server.py").string, "--host", "127.0.0.1", "--port",
-                "0",
-                "--port-file", portFile.string,
+                "0", "--port-file", portFile.string,
             ], environment: Self.environment, log: log)
         let process = ProcessIdentity(id)
-        let deadline = ContinuousClock.now + limit
         while ContinuousClock.now < deadline {
             guard process.isRunning else {
                 throw ProbeFailure("the server ended before it was ready: \(Self.tail(log))")
             }
-            if let text = try Files.readText(portFile), let port = Int(text),
-                let answer = try? await HTTPClient.send(
-                    "GET", "http://127.0.0.1:\(port)/v2/health/ready", timeout: .seconds(2)), answer.status == 200
-            {
-                return Candidate(process: process, port: port, digest: digest, release: release, log: log)
+            if let text = try Files.readText(portFile), let port = Int(text) {
+                return like.running(process, port: port, log: log.string)
             }
             try await Task.sleep(for: .milliseconds(30))
         }
         process.signal(SIGKILL)
-        throw ProbeFailure("the server was not ready within \(limit): \(Self.tail(log))")
+        throw ProbeFailure("the server was not ready in time: \(Self.tail(log))")
+    }
+
+    /// Ends a server whose runner was killed before it could write down what it had started.
+    private func endUnknown() throws {
+        guard let mark = try Files.readText(startingFile), !mark.isEmpty else { return }
+        let known = try [activeFile, candidateFile, previousFile].compactMap { try Server($0)?.process.id }
+        for name in try Files.list("/proc") {
+            guard let id = Int32(name), !known.contains(id),
+                let words = try? Files.readText(FilePath("/proc/\(id)/cmdline")), words.contains(mark)
+            else { continue }
+            ProcessIdentity(id).signal(SIGKILL)
+        }
+    }
+
+    /// Returns once a server answers that it is ready.
+    func ready(_ server: Server, until deadline: ContinuousClock.Instant) async throws {
+        let log = FilePath(server.log)
+        while ContinuousClock.now < deadline {
+            guard server.process.isRunning else {
+                throw ProbeFailure("the server ended before it was ready: \(Self.tail(log))")
+            }
+            let answer = try? await HTTPClient.send(
+                "GET", "http://127.0.0.1:\(server.port)/v2/health/ready", timeout: .seconds(2))
+            if answer?.status == 200 { return }
+            try await Task.sleep(for: .milliseconds(30))
+        }
+        throw ProbeFailure("the server was not ready in time: \(Self.tail(log))")
     }
 
     /// What a served model may see of the runner's environment.
@@ -97,9 +127,9 @@ public struct LocalTarget: Sendable {
             ? "it printed nothing (\(log))" : String(text.suffix(800)).trimmingTrailingSpace + " (\(log))"
     }
 
-    private func unpack(_ package: BuiltPackage, _ digest: Digest) async throws -> FilePath {
+    func unpack(_ package: BuiltPackage, _ digest: Digest) async throws {
         let root = directory.appending("releases").appending(digest.hex)
-        if Files.exists(root) { return root }
+        if Files.exists(root) { return }
         let incoming = directory.appending("releases").appending("incoming-\(UUIDv7())")
         try Files.makeDirectory(incoming)
         do {
@@ -118,32 +148,21 @@ public struct LocalTarget: Sendable {
             try? Files.removeTree(incoming)
             throw error
         }
-        return root
     }
 
     // MARK: - Switching
 
-    /// Sends new connections to the candidate, then lets the old server finish what it has.
-    func promote(_ candidate: Candidate, host: String, port: Int64) async throws -> String {
-        let old = try active()
-        let json: JSON = [
-            "port": .int(Int64(candidate.port)), "pid": .int(Int64(candidate.process.id)),
-            "began": .string(candidate.process.began), "digest": .string("\(candidate.digest)"),
-            "model": .string(candidate.release.model), "stage": .string(candidate.release.stage),
-            "version": .string(candidate.release.version), "revision": .string(candidate.release.revision),
-        ]
-        try Files.replace(directory.appending("active.json"), with: "\(json)\n".utf8)
-        let address = try await runningSwitch(host: host, port: port)
-        if let old, old != candidate.process {
-            try await Task.sleep(for: .milliseconds(200))  // connections that the switch is just now passing on
-            old.signal(SIGTERM)
-        }
-        return address
+    /// Sends new connections to a server.
+    func switchTo(_ server: Server, host: String, port: Int64) async throws -> String {
+        try Files.replace(activeFile, with: server.text.utf8)
+        return try await runningSwitch(host: host, port: port)
     }
 
-    /// Ends a server that gets no traffic.
-    func discard(_ candidate: Candidate) {
-        if (try? active()) != candidate.process { candidate.process.signal(SIGTERM) }
+    /// Lets a server finish what it has, unless it gets the traffic.
+    func end(_ server: Server?) async throws {
+        guard let server, try active() != server.process, server.process.isRunning else { return }
+        try await Task.sleep(for: .milliseconds(200))  // connections that the switch is just now passing on
+        server.process.signal(SIGTERM)
     }
 
     /// What is served from a runner's state folder, by folder name.
@@ -154,15 +173,12 @@ public struct LocalTarget: Sendable {
 
     /// What is known of the server that gets the traffic; nil when there never was one.
     public func status() throws -> Status? {
-        guard let text = try Files.readText(directory.appending("active.json")), let json = try? JSON.parse(text),
-            let process = try active()
-        else { return nil }
+        guard let server = try Server(activeFile) else { return nil }
         let isSwitched = try self.process(in: "switch.json")?.isRunning == true
         return Status(
-            model: json["model"]?.string ?? "", stage: json["stage"]?.string ?? "",
-            version: json["version"]?.string ?? "", revision: json["revision"]?.string ?? "",
-            address: try address(directory.appending("switch.json")), process: process.id,
-            isRunning: process.isRunning && isSwitched)
+            model: server.model, stage: server.stage, version: server.version, revision: server.revision,
+            address: try address(directory.appending("switch.json")), process: server.process.id,
+            isRunning: server.process.isRunning && isSwitched)
     }
 
     /// A stage as this machine serves it.
@@ -189,7 +205,7 @@ public struct LocalTarget: Sendable {
         return !running.isEmpty
     }
 
-    private func active() throws -> ProcessIdentity? { try process(in: "active.json") }
+    private func active() throws -> ProcessIdentity? { try Server(activeFile)?.process }
 
     private func process(in name: String) throws -> ProcessIdentity? {
         guard let text = try Files.readText(directory.appending(name)), let json = try? JSON.parse(text),
@@ -215,7 +231,7 @@ public struct LocalTarget: Sendable {
         throw ProbeFailure("the switch did not start: \(Self.tail(log))")
     }
 
-    private func address(_ file: FilePath) throws -> String? {
+    func address(_ file: FilePath) throws -> String? {
         try Files.readText(file).flatMap { try? JSON.parse($0)["address"]?.string }
     }
 }

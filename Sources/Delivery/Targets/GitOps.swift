@@ -1,6 +1,6 @@
 public import Base
-public import GitKit
-public import SystemPackage
+internal import GitKit
+internal import SystemPackage
 
 /// Commits manifests to a repository that Argo CD or Flux watches.
 public struct GitOps: Sendable {
@@ -54,8 +54,8 @@ public struct GitOps: Sendable {
     }
 
     private func parts() throws -> (url: String, folder: FilePath) {
-        let start = place.range(of: "://")?.upperBound ?? place.startIndex
-        guard let mark = place.range(of: "//", range: start..<place.endIndex) else { return (place, "") }
+        let start = place.firstRange(of: "://")?.upperBound ?? place.startIndex
+        guard let mark = place[start...].firstRange(of: "//") else { return (place, "") }
         let folder = FilePath(String(place[mark.upperBound...]))
         guard !folder.isAbsolute, !folder.components.contains(where: { $0.kind != .regular }) else {
             throw GitOpsFailure.noFolder(place)

@@ -20,10 +20,11 @@ public struct Manifest: Sendable, Equatable {
             return kind.lowercased() + (group.map { ".\($0)" } ?? "") + "/" + name
         }
 
-        /// The image of its first container; nil where it has none.
-        var image: String? { json["spec"]?["template"]?["spec"]?["containers"]?.array?.first?["image"]?.string }
-
-        func annotation(_ key: String) -> String? { json["metadata"]?["annotations"]?[key]?.string }
+        /// The port of its first container; nil where it has none.
+        var port: Int? {
+            let container = json["spec"]?["template"]?["spec"]?["containers"]?.array?.first
+            return (container?["ports"]?.array?.first?["containerPort"]?.int).map { Int($0) }
+        }
     }
 
     /// The label by which our objects are known; its value is the deployment's name.

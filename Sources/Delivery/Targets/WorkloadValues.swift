@@ -1,4 +1,6 @@
-internal import Base
+public import Base
+internal import GitKit
+public import Images
 public import Models
 
 /// What the templates of a deployment are filled with.
@@ -34,6 +36,21 @@ public struct WorkloadValues: Sendable {
         self.image = image
         self.digest = digest
         self.settings = settings
+    }
+
+    /// What a delivery deploys.
+    ///
+    /// - Throws: ``Refusal`` where no other machine could get the image.
+    init(_ deployment: Deployment) throws {
+        guard let image = deployment.image.pinned(to: deployment.digest) else {
+            throw Refusal(
+                "a cluster cannot get an image from \(deployment.image)",
+                hints: ["name a registry in ml.yaml: `registry: ghcr.io/acme`"])
+        }
+        self.init(
+            model: "\(deployment.model)", stage: deployment.stage, version: deployment.version,
+            revision: deployment.commit.hex, tag: deployment.tag, image: image, digest: "\(deployment.digest)",
+            settings: deployment.settings)
     }
 
     public var name: String { WorkloadName.of(model, stage) }
@@ -105,5 +122,13 @@ extension DeployTemplate {
     /// The Deployment of a canary beside it.
     func canary(_ values: WorkloadValues) throws -> Manifest {
         try render(values.values(.canary), name: values.name).only("Deployment")
+    }
+}
+
+extension ImageReference {
+    /// The image by its digest alone, in its registry; nil where it is not in one.
+    public func pinned(to digest: Digest) -> String? {
+        guard case .registry(let name, _, _) = self else { return nil }
+        return "\(name)@\(digest)"
     }
 }
