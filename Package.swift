@@ -92,7 +92,7 @@ let package = Package(
         tests("Runs", "GitKit", "Storage", "Pointers"),
         tests("Models", "GitKit", "Runs"),
         tests("Images", "Gzip", "Storage", "Transport"),
-        tests("Delivery", "Transport"),
+        tests("Delivery", "GitKit", "Transport", "Models", "Images"),
         .testTarget(name: "EndToEndTests", dependencies: ["Base", "TestSupport", system], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

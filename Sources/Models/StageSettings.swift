@@ -37,7 +37,7 @@ public struct StageSettings: Sendable, Equatable {
     public var watch: JSON?
     public var nightly: String?
     public var track: String?
-    public var notify: JSON?
+    public var notify: [NotifySettings] = []
 
     init() {}
 
@@ -62,7 +62,7 @@ public struct StageSettings: Sendable, Equatable {
             ?? watch
         nightly = try fields["nightly"]?.text() ?? nightly
         track = try fields["track"]?.text() ?? track
-        notify = fields["notify"]?.json ?? notify
+        notify = try fields["notify"]?.list().map(NotifySettings.init) ?? notify
     }
 
     private static func target(_ node: YAMLNode) throws -> Target {

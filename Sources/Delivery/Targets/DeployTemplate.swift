@@ -41,6 +41,12 @@ public struct DeployTemplate: Sendable {
         return Manifest(name: name, objects: objects)
     }
 
+    /// Fills in one text whose values stand in double quotes, as those of YAML and JSON do.
+    static func fill(_ text: String, _ values: [String: Any]) throws -> String {
+        register
+        return try MustacheTemplate(string: "{{% CONTENT_TYPE:YAML}}" + text).render(values)
+    }
+
     private static func stem(_ file: String) -> String { String(file.prefix { $0 != "." }) }
 
     /// Deployments first: a Service that turns to new pods should find them.

@@ -5,6 +5,8 @@ internal import SystemPackage
 struct Kubectl: Sendable {
     let context: String?
     let namespace: String?
+    /// Laid over this process's environment.
+    var environment: [String: String?] = [:]
 
     private var place: [String] {
         (context.map { ["--context=\($0)"] } ?? []) + (namespace.map { ["--namespace=\($0)"] } ?? [])
@@ -23,7 +25,8 @@ struct Kubectl: Sendable {
 
     @discardableResult
     func run(_ arguments: [String], input: String = "") async throws -> String {
-        let result = try await ChildProcess.run("kubectl", place + arguments, input: Array(input.utf8))
+        let result = try await ChildProcess.run(
+            "kubectl", place + arguments, environment: environment, input: Array(input.utf8))
         guard result.status == 0 else {
             throw KubectlFailure(
                 verb: arguments.first ?? "", place: description, reason: result.errors.trimmingTrailingSpace)
@@ -32,9 +35,9 @@ struct Kubectl: Sendable {
     }
 
     /// The objects of a list that are there.
-    func objects(_ arguments: [String], input: String = "") async throws -> [JSON] {
+    func objects(_ arguments: [String]) async throws -> [JSON] {
         let text = try await run(
-            ["get", "--output=json", "--ignore-not-found", "--request-timeout=30s"] + arguments, input: input)
+            ["get", "--output=json", "--ignore-not-found", "--request-timeout=30s"] + arguments)
         guard !text.allSatisfy(\.isWhitespace) else { return [] }
         let json = try JSON.parse(text)
         return json["items"]?.array ?? [json]
@@ -61,7 +64,7 @@ struct Kubectl: Sendable {
             "/bin/sh",
             ["-c", script, "sh", "kubectl"] + place
                 + ["port-forward", "--address=127.0.0.1", resource, ":\(port)"],
-            environment: Daemon.currentEnvironment())
+            environment: Daemon.currentEnvironment().merging(environment.compactMapValues(\.self)) { $1 })
         defer { process.closeInput() }
         let line = await withCheckedContinuation { waiting in
             Threads.start { waiting.resume(returning: process.line().map { String(decoding: $0, as: UTF8.self) }) }

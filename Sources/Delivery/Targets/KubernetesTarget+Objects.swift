@@ -5,7 +5,7 @@ internal import Models
 extension KubernetesTarget {
     /// Refuses to touch what is there already and is not ours: another program's, or another model's.
     func requireOwn(_ manifest: Manifest) async throws {
-        for object in try await kubectl.objects(["--filename=-"], input: manifest.text) {
+        for object in try await kubectl.objects(manifest.objects.map(\.resource)) {
             let labels = object["metadata"]?["labels"]
             let notes = object["metadata"]?["annotations"]
             let what = "\(object["kind"]?.string ?? "object") \(object["metadata"]?["name"]?.string ?? "")"

@@ -13,10 +13,13 @@ struct KubernetesTarget: DeployTarget {
     let kubectl: Kubectl
     let name: String
 
-    init(settings: StageSettings.Target, _ context: DeployTargets.Context) {
+    init(
+        settings: StageSettings.Target, _ context: DeployTargets.Context, environment: [String: String?] = [:]
+    ) {
         self.context = context
         self.settings = settings.workload
-        kubectl = Kubectl(context: settings.workload.context, namespace: settings.workload.namespace)
+        kubectl = Kubectl(
+            context: settings.workload.context, namespace: settings.workload.namespace, environment: environment)
         name = WorkloadName.of("\(context.model)", context.stage)
     }
 
