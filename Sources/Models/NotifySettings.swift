@@ -1,4 +1,4 @@
-public import Base
+internal import Base
 
 /// One entry of `notify:`: who hears of a delivery.
 public struct NotifySettings: Sendable, Equatable {

@@ -5,7 +5,7 @@ public struct StageSettings: Sendable, Equatable {
     /// Where a stage is served.
     public struct Target: Sendable, Equatable {
         /// The kinds that this version can deploy to.
-        public static let kinds = ["local", "command", "kubernetes"]
+        public static let kinds = ["local", "command", "kubernetes", "podman"]
 
         public let kind: String
         /// The port that the stage is served on; 0: chosen once and kept.

@@ -16,6 +16,7 @@ struct Render: AsyncParsableCommand {
               $ git ml render churn#prod
               $ git ml render churn#prod --gitops ../gitops/apps/churn
               $ git ml render churn#prod --gitops https://git.example.com/ops/gitops.git//apps/churn
+              $ git ml render churn#prod --as systemd > /etc/systemd/system/churn-prod.service
               $ git ml render churn#prod --image ghcr.io/acme/churn@sha256:4ae7…
 
             Templates are Mustache files: templates/deploy/NAME of the protected branch, else those that came with git-ml
@@ -32,6 +33,15 @@ struct Render: AsyncParsableCommand {
 
     @Option(help: "The image, by its digest.")
     var image: String?
+
+    enum Form: String, ExpressibleByArgument, CaseIterable { case kubernetes, systemd, quadlet }
+
+    @Option(name: .customLong("as"), help: "What is written: manifests, or a unit file for one host with podman.")
+    var form = Form.kubernetes
+
+    func validate() throws {
+        if form != .kubernetes, gitops != nil { throw ValidationError("--gitops takes manifests, not unit files") }
+    }
 
     @OptionGroup var options: RunnerOptions
     @OptionGroup var json: JSONOption
@@ -56,6 +66,10 @@ struct Render: AsyncParsableCommand {
             model: "\(address.model)", stage: stage, version: found.version.map { "\($0.version)" } ?? found.commit.hex,
             revision: found.commit.hex, tag: assignment.tag, image: reference.image,
             digest: "\(reference.digest)", settings: settings)
+        if form != .kubernetes {
+            let unit = try UnitFile(form == .systemd ? .service : .quadlet, values, in: repository, at: policy.commit, templates: places.templates)
+            return print(unit.text, terminator: "")
+        }
         let template = try DeployTemplate(
             named: settings.deploy?.workload.template ?? WorkloadSettings().template, in: repository,
             at: policy.commit, templates: places.templates)

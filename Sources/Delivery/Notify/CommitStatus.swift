@@ -1,4 +1,5 @@
 internal import Base
+internal import GitKit
 internal import Models
 
 /// The status of a commit at a forge: `git-ml/churn#prod`, and how it went.

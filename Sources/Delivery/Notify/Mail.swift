@@ -1,4 +1,6 @@
 internal import Base
+internal import GitKit
+internal import SystemPackage
 
 /// A mail, sent by the machine's `sendmail`.
 struct Mail {

@@ -38,6 +38,7 @@ public enum DeployTargets {
                 program: context.places.program)
         case "command": try CommandTarget(settings: settings, context)
         case "kubernetes": KubernetesTarget(settings: settings, context)
+        case "podman": PodmanTarget(settings: settings, context)
         default: throw Refusal("this version cannot deploy to “\(settings.kind)”")
         }
     }
