@@ -12,8 +12,13 @@ public struct DeliveryRecord: Sendable {
         public let status: String
         public let reason: String?
         public let time: Timestamp
-        /// Since the step before.
+        /// How long it took; where the line does not say when it began, since the step before.
         public let seconds: Double
+        public let digest: String?
+        /// The policy commit that it went by, where that matters.
+        public let policy: String?
+        /// Where a promotion put it.
+        public let target: String?
         /// What the step printed; content of ``KeptObjects``.
         public let log: Digest?
     }
@@ -36,6 +41,18 @@ public struct DeliveryRecord: Sendable {
     public let started: Timestamp
     public var ended: Timestamp?
     public var steps: [Step] = []
+    /// The steps that need not be made again when the delivery goes on, by name.
+    var finished: [String: Step] = [:]
+    /// The highest fence of its lines.
+    var fence = 0
+    /// When it is to be rolled out, where it waits for that.
+    public var until: Timestamp?
+    /// Who asked to have it cancelled.
+    public var cancelled: String?
+    /// Who asked to have it made again after it had ended; nil once a runner has taken it up.
+    public var retried: String?
+    /// Its latest line.
+    var latest: Timestamp
     /// Who has approved that the model goes from this commit into this stage, or any.
     public var approvals: [Approval] = []
 
@@ -48,6 +65,7 @@ public struct DeliveryRecord: Sendable {
             "image": .optional(image),
             "digest": .optional(digest), "target": .optional(target), "started": .string(started.description),
             "seconds": ended.map { .number($0.seconds(since: started)) } ?? .null,
+            "until": .optional(until?.description),
             "steps": .array(
                 steps.map {
                     [
@@ -73,6 +91,36 @@ public struct DeliveryLog: Sendable {
     private let notes: Notes
 
     public init(_ repository: Repository) { notes = Notes(Self.ref, in: repository) }
+
+    /// What people asked of stages: the latest of each model and stage, nil standing for all models.
+    public func pauses() throws -> [StagePause] {
+        var latest: [StagePause.Place: StagePause] = [:]
+        for lines in try notes.all().values {
+            for line in lines {
+                guard let pause = StagePause(line), (latest[pause.place]?.time ?? pause.time) <= pause.time else {
+                    continue
+                }
+                latest[pause.place] = pause
+            }
+        }
+        return latest.values.filter(\.isPaused).sorted { $0.time < $1.time }
+    }
+
+    /// Asks a runner for something, on the record: `cancel` or `retry` of a delivery.
+    public func ask(_ kind: String, of record: DeliveryRecord, by: String, from step: String? = nil) throws {
+        let time = max(Timestamp.now(), Timestamp(microseconds: record.latest.microseconds + 1))
+        var members: [JSON.Member] = [
+            JSON.Member("t", .string(time.description)), JSON.Member("delivery", .string(record.id)),
+            JSON.Member("ev", .string(kind)), JSON.Member("by", .string(by)),
+        ]
+        if kind == "retry" { members.append(JSON.Member("from", .optional(step))) }
+        try add(JSON.object(members).description, on: record.commit, message: "\(kind): \(record.id)")
+    }
+
+    /// Holds a stage, or lets it go again; on the record of a commit of the protected branch.
+    public func add(_ pause: StagePause, on commit: ObjectID) throws {
+        try add(pause.line, on: commit, message: "\(pause.isPaused ? "pause" : "resume"): \(pause.place.stage)")
+    }
 
     /// Adds event lines to a commit's note.
     func add(_ line: String, on commit: ObjectID, message: String) throws {
@@ -104,45 +152,5 @@ public struct DeliveryLog: Sendable {
             else { return nil }
             return (time, policy)
         }.max { $0.time < $1.time }?.policy
-    }
-
-    private static func fold(_ lines: [String], on commit: ObjectID) -> [DeliveryRecord] {
-        var records: [String: DeliveryRecord] = [:]
-        let approvals = lines.compactMap { Approval($0, on: commit) }
-        for line in lines {
-            guard let event = try? JSON.parse(line), let time = event["t"]?.string.flatMap({ Timestamp($0) }),
-                let id = event["delivery"]?.string, let kind = event["ev"]?.string
-            else { continue }
-            var record = records[id] ?? DeliveryRecord(id: id, commit: commit, started: time)
-            record.model = event["model"]?.string ?? record.model
-            record.stage = event["stage"]?.string ?? record.stage
-            record.counter = event["counter"]?.int.map { Int($0) } ?? record.counter
-            record.tag = event["tag"]?.string ?? record.tag
-            record.digest = event["digest"]?.string ?? record.digest
-            record.image = event["image"]?.string ?? record.image
-            record.target = event["target"]?.string ?? record.target
-            if kind == "step" {
-                record.steps.append(
-                    DeliveryRecord.Step(
-                        name: event["step"]?.string ?? "", attempt: event["try"]?.int.map { Int($0) } ?? 1,
-                        status: event["status"]?.string ?? "",
-                        reason: event["reason"]?.string, time: time,
-                        seconds: time.seconds(since: record.steps.last?.time ?? record.started),
-                        log: event["log"]?.string.flatMap { Digest($0) }))
-            } else if kind == "end" {
-                record.status = event["status"]?.string ?? record.status
-                record.reason = event["reason"]?.string
-                record.refusal = event["refusal"]?.string
-                record.waits = event["waits"]?.bool ?? false
-                record.ended = time
-            }
-            records[id] = record
-        }
-        for (id, record) in records {
-            records[id]?.approvals = approvals.filter {
-                $0.model == record.model && ($0.stage ?? record.stage) == record.stage
-            }
-        }
-        return Array(records.values)
     }
 }

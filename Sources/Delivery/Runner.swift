@@ -1,12 +1,14 @@
 internal import Base
 public import GitKit
 internal import Models
+internal import Pointers
+internal import Synchronization
 public import SystemPackage
 
 /// Closes the gap between what tags and policy ask for and what has been delivered.
 ///
 /// Whatever woke it, a pass does the same thing; running it again when nothing is to do changes nothing.
-public struct Runner: Sendable {
+public final class Runner: Sendable {
     /// Where things are that a runner needs besides the repository.
     public struct Places: Sendable {
         /// Caches, releases, logs: `<repository>/ml` unless told otherwise.
@@ -23,51 +25,106 @@ public struct Runner: Sendable {
         }
     }
 
-    private let repository: Repository
-    private let places: Places
-    private let say: @Sendable (String) -> Void
+    /// How a runner works.
+    public struct Options: Sendable {
+        /// How long a claim holds without being renewed, in seconds.
+        public var lease = 60.0
+        /// The only model and stage that are delivered; nil: all. It is not made to wait for the time of `nightly`.
+        public var only: (model: String, stage: String)?
 
-    public init(_ repository: Repository, places: Places, say: @escaping @Sendable (String) -> Void) {
-        self.repository = repository
+        public init() {}
+    }
+
+    /// What a pass has left.
+    public struct Rest: Sendable {
+        /// Assignments that another runner works at.
+        public internal(set) var leased = 0
+        /// Those that wait for a person or for their time.
+        public internal(set) var waiting = 0
+    }
+
+    let hub: Hub
+    let places: Places
+    let options: Options
+    let say: @Sendable (String) -> Void
+    private let watches = Mutex<[Task<Void, Never>]>([])
+
+    public init(
+        _ repository: Repository, places: Places, options: Options = Options(),
+        say: @escaping @Sendable (String) -> Void
+    ) throws {
+        hub = try Hub(repository)
+        let mask = SecretMask()
         self.places = places
-        self.say = say
+        self.options = options
+        self.say = { say(mask.masked($0)) }
     }
 
     /// Delivers every assignment that is desired and has no result yet.
     ///
     /// One pass at a time for a state folder. Another one waits; when one waits already, the next goes away, since
     /// the waiting one will see what it would have seen. With `always` it waits in any case, and returns only when
-    /// nothing is pending.
-    public func pass(always: Bool = false) async throws {
+    /// nothing is pending, or leased to another runner.
+    @discardableResult
+    public func pass(always: Bool = false) async throws -> Rest {
         if always {
-            let running = try FileLock.wait(places.state.appending("runner.lock"))
-            try await deliverAll()
-            return _ = consume running
+            while true {
+                let running = try FileLock.wait(places.state.appending("runner.lock"))
+                let rest = try await deliverAll()
+                _ = consume running
+                await finish()
+                if rest.leased == 0 { return rest }
+                try await Task.sleep(for: .milliseconds(Int.random(in: 400...800)))
+            }
         }
-        guard let waiting = try FileLock.ifFree(places.state.appending("waiting.lock")) else { return }
+        guard let waiting = try FileLock.ifFree(places.state.appending("waiting.lock")) else { return Rest() }
         let running = try FileLock.wait(places.state.appending("runner.lock"))
         _ = consume waiting
-        try await deliverAll()
+        let rest = try await deliverAll()
         _ = consume running
+        return rest
     }
 
-    private func deliverAll() async throws {
+    /// Waits until everything that was promoted by the passes before has been watched as long as it should be.
+    public func finish() async {
+        let tasks = watches.withLock { tasks in
+            defer { tasks = [] }
+            return tasks
+        }
+        for task in tasks { await task.value }
+    }
+
+    func watch(_ task: Task<Void, Never>) { watches.withLock { $0.append(task) } }
+
+    private func deliverAll() async throws -> Rest {
+        let repository = hub.repository
+        try await hub.bring()
         guard let policy = try Policy.protected(repository) else {
-            return say("the protected branch has no \(Project.fileName) yet")
+            say("the protected branch has no \(Project.fileName) yet")
+            return Rest()
         }
         let barred = try PolicyMemory(repository, state: places.state).refusal(of: policy.commit)
         if let barred { say("\(barred)") }
         let tags = try repository.tags()
         let registry = try Registry(repository, allowLight: policy.project.allowsLightTags)
         for problem in registry.problems { say("ignored the tag \(problem.tag): \(problem.reason)") }
-        for model in registry.models.values.sorted(by: { $0.name < $1.name }) {
-            for (_, assignment) in model.desired.sorted(by: { $0.key < $1.key }) {
-                try await deliver(assignment, of: model, policy, barred, tags)
+        let claims = Claims(
+            hub: hub, holder: try RunnerIdentity(state: places.state), sights: ClaimSights(state: places.state),
+            lease: options.lease)
+        let pass = Pass(runner: self, claims: claims, policy: policy, barred: barred, tags: tags)
+        var rest = Rest()
+        let assignments = registry.models.values.sorted { $0.name < $1.name }.flatMap { model in
+            model.desired.sorted { $0.key < $1.key }.map { (model, $0.value) }
+        }
+        for (model, assignment) in assignments + lightOnes(tags, than: registry) {
+            if let only = options.only, only != ("\(model.name)", assignment.stage) { continue }
+            switch try await pass.deliver(assignment, of: model) {
+            case .settled: break
+            case .leased: rest.leased += 1
+            case .waiting: rest.waiting += 1
             }
         }
-        for (model, assignment) in lightOnes(tags, than: registry) {
-            try await deliver(assignment, of: model, policy, barred, tags)
-        }
+        return rest
     }
 
     /// Light tags that would be deployed if they counted: they are refused on the record.
@@ -80,47 +137,12 @@ public struct Runner: Sendable {
         }
     }
 
-    private func deliver(
-        _ assignment: Assignment, of model: ModelEntry, _ policy: Policy, _ barred: Refusal?, _ tags: [TagRef]
-    ) async throws {
-        let log = DeliveryLog(repository)
-        let before = try log.deliveries(of: assignment.commit).filter {
-            $0.tag == assignment.tagID.hex && $0.stage == assignment.stage && $0.model == "\(model.name)"
-        }.sorted { ($0.started, $0.id) < ($1.started, $1.id) }
-        let settled = before.last.flatMap { $0.ended == nil ? nil : $0 }
-        if let settled, !settled.waits { return }
-        let past = try log.all().filter {
-            $0.status == "succeeded" && $0.model == "\(model.name)" && $0.stage == assignment.stage
-        }
-        let delivery = AssignmentDelivery(
-            repository: repository, places: places, rules: policy,
-            barred: barred ?? Self.contradiction(assignment, past), tags: tags, model: model,
-            stage: assignment.stage, assignment: assignment, log: log, unfinished: before.last { $0.ended == nil },
-            say: say)
-        // What waited, and still would, is not told of again.
-        if settled != nil, try await delivery.refusal().refusal != nil { return }
-        try await delivery.deliver()
-    }
-
-    /// What speaks against an assignment going by what was delivered: somebody with force has moved or removed tags.
-    private static func contradiction(_ assignment: Assignment, _ past: [DeliveryRecord]) -> Refusal? {
-        let number = assignment.counter ?? 0
-        if past.contains(where: { $0.counter == number && $0.tag != assignment.tagID.hex }) {
-            return Refusal(
-                "the tag was moved after it had been delivered: stage it anew, with the next counter", code: "moved")
-        }
-        guard let highest = past.compactMap(\.counter).max(), highest > number else { return nil }
-        return Refusal(
-            "the stage has been at number \(highest) already, whose tag is not here any more: it was hidden or removed",
-            code: "counter", hints: ["stage it anew, with a counter above \(highest)"])
-    }
-
     /// Makes a commit of the protected branch the newest policy that counts as accepted, whatever was accepted before.
     public func acceptPolicy(_ commit: ObjectID) throws {
-        try PolicyMemory(repository, state: places.state).remember(commit)
+        try PolicyMemory(hub.repository, state: places.state).remember(commit)
         let event: JSON = [
             "t": .string(Timestamp.now().description), "ev": "policy", "policy": .string(commit.hex),
         ]
-        try DeliveryLog(repository).add(event.description, on: commit, message: "policy: \(commit.short)")
+        try DeliveryLog(hub.repository).add(event.description, on: commit, message: "policy: \(commit.short)")
     }
 }

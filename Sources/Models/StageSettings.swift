@@ -25,6 +25,19 @@ public struct StageSettings: Sendable, Equatable {
         public var within = Duration.seconds(60)
     }
 
+    /// How long, and how, what has been promoted is watched.
+    public struct Watch: Sendable, Equatable {
+        public var duration = Duration.seconds(1800)
+        public var every = Duration.seconds(30)
+        /// The share of probes that may fail, 0 to 1.
+        public var errors = 0.0
+        /// What a probe may take.
+        public var latency: Duration?
+
+        /// How many of all probes may fail.
+        public var allowedFailures: Int { Int(errors * (duration.inSeconds / every.inSeconds)) }
+    }
+
     public var gates: [Gate] = []
     /// Who may stage; nil: whoever may push.
     public var signers: SignerSettings?
@@ -34,7 +47,7 @@ public struct StageSettings: Sendable, Equatable {
     public var evidence = Evidence.any
     public var deploy: Target?
     public var probe = Probe()
-    public var watch: JSON?
+    public var watch: Watch?
     public var nightly: String?
     public var track: String?
     public var notify: [NotifySettings] = []
@@ -57,9 +70,7 @@ public struct StageSettings: Sendable, Equatable {
         evidence = try fields["evidence"]?.choice(Evidence.self) ?? evidence
         deploy = try fields["deploy"].map(Self.target) ?? deploy
         probe = try fields["probe"].map(Self.probe) ?? probe
-        watch =
-            try fields["watch"].map { try $0.fields(["for", "every", "errors", "latency"]).isEmpty ? .null : $0.json }
-            ?? watch
+        watch = try fields["watch"].map(Self.watch) ?? watch
         nightly = try fields["nightly"]?.text() ?? nightly
         track = try fields["track"]?.text() ?? track
         notify = try fields["notify"]?.list().map(NotifySettings.init) ?? notify
@@ -91,10 +102,28 @@ public struct StageSettings: Sendable, Equatable {
         return probe
     }
 
+    private static func watch(_ node: YAMLNode) throws -> Watch {
+        let fields = try node.fields(["for", "every", "errors", "latency"])
+        var watch = Watch()
+        watch.duration = try fields["for"]?.duration() ?? watch.duration
+        watch.every = try fields["every"]?.duration() ?? watch.every
+        watch.latency = try fields["latency"]?.duration()
+        if let errors = fields["errors"] {
+            let text = try errors.text()
+            guard text.hasSuffix("%"), let percent = Double(text.dropLast()), (0...100).contains(percent) else {
+                throw errors.failure("“errors” is a share such as 1%")
+            }
+            watch.errors = percent / 100
+        }
+        guard watch.every > .zero, watch.duration >= watch.every else {
+            throw node.failure("“every” is longer than nothing, and not longer than “for”")
+        }
+        return watch
+    }
+
     /// What this policy asks for that this version cannot check; nothing is delivered when there is anything.
     public var unsupported: [String] {
         var keys: [String] = []
-        if watch != nil { keys.append("watch") }
         if nightly != nil { keys.append("nightly") }
         if track != nil { keys.append("track") }
         if let kind = deploy?.kind, !Target.kinds.contains(kind) { keys.append("deploy: to: \(kind)") }
