@@ -48,7 +48,7 @@ public struct GitML: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "Delivery:",
-                subcommands: [RunnerCommand.self, Deliveries.self, Logs.self, Render.self, Local.self]),
+                subcommands: [RunnerCommand.self, Deliveries.self, Logs.self, Render.self, Local.self, Templates.self]),
             CommandGroup(name: "Images:", subcommands: [Package.self, ImagesCommand.self, ImageCommand.self]),
             CommandGroup(
                 name: "Plumbing:",

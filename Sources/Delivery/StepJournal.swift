@@ -60,17 +60,18 @@ struct StepJournal: Sendable {
 
     /// Makes a step, records how it ended, and breaks it off when it takes longer than it may.
     ///
-    /// A step that was done before is made without a word: its effect is wanted, not its record.
+    /// A step that was done before is made without a word: its effect is wanted, not its record. `digestOf` says what a step
+    /// has made whose digest is not known before.
     func step<T: Sendable>(
         _ name: String, _ digest: Digest? = nil, with more: @Sendable (T) -> [(String, JSON)] = { _ in [] },
-        _ body: @escaping @Sendable () async throws -> T
+        digestOf: @Sendable (T) -> Digest? = { _ in nil }, _ body: @escaping @Sendable () async throws -> T
     ) async throws -> T {
         try Task.checkCancellation()
         let started = Timestamp.now()
-        let wasDone = isDone(name, digest)
         do {
             let result = try await Self.limited(DeliveryStep.limit(name), name, body)
-            if wasDone { return result }
+            let digest = digest ?? digestOf(result)
+            if isDone(name, digest) { return result }
             say("  \(name): done")
             try await record(
                 "step", step: name, status: "succeeded", digest: digest, started: started, more(result))
@@ -94,28 +95,23 @@ struct StepJournal: Sendable {
         _ limit: Duration, _ name: String, _ body: @escaping @Sendable () async throws -> T
     ) async throws -> T {
         let work = Task { try await body() }
-        let isLate = Atomic(false)
+        let late = Late()
+        let timer = Task {
+            try await Task.sleep(for: limit)
+            late.isLate.store(true, ordering: .relaxed)
+            work.cancel()
+        }
+        defer { timer.cancel() }
         return try await withTaskCancellationHandler {
-            try await withThrowingTaskGroup(of: T?.self) { group in
-                group.addTask { try await work.value }
-                group.addTask {
-                    try await Task.sleep(for: limit)
-                    isLate.store(true, ordering: .relaxed)
-                    work.cancel()
-                    return nil
-                }
-                defer { group.cancelAll() }
-                do {
-                    while let result = try await group.next() { if let result { return result } }
-                } catch {
-                    throw isLate.load(ordering: .relaxed) ? StepTimeout(step: name, limit: limit) : error
-                }
-                throw CancellationError()
+            do { return try await work.value } catch {
+                throw late.isLate.load(ordering: .relaxed) ? StepTimeout(step: name, limit: limit) : error
             }
         } onCancel: {
             work.cancel()
         }
     }
+
+    private final class Late: Sendable { let isLate = Atomic(false) }
 
     /// Records the result.
     func end(_ status: String, digest: Digest? = nil, reason: String? = nil, _ more: [(String, JSON)] = []) async throws

@@ -1,4 +1,4 @@
-public import Base
+internal import Base
 
 /// One entry of `stages:`: what must hold before a model is in that stage, and where it goes.
 public struct StageSettings: Sendable, Equatable {

@@ -1,4 +1,5 @@
 public import GitKit
+internal import Models
 internal import Mustache
 public import SystemPackage
 
