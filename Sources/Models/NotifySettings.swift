@@ -40,8 +40,10 @@ public struct NotifySettings: Sendable, Equatable {
             throw node.failure("“\(node.path)” needs one of url, url_env, status and email")
         }
         switch kind {
-        case "url": way = .http(.plain(try fields["url"].map { try $0.address() } ?? ""), template: try fields["json"]?.text())
-        case "url_env": way = .http(.variable(try fields["url_env"]?.text() ?? ""), template: try fields["json"]?.text())
+        case "url":
+            way = .http(.plain(try fields["url"].map { try $0.address() } ?? ""), template: try fields["json"]?.text())
+        case "url_env":
+            way = .http(.variable(try fields["url_env"]?.text() ?? ""), template: try fields["json"]?.text())
         case "status": way = try Self.status(node, fields)
         default:
             let addresses = try fields["email"].map { node in
@@ -69,7 +71,8 @@ public struct NotifySettings: Sendable, Equatable {
         let isPlain = parts.allSatisfy { part in
             !part.isEmpty && !part.allSatisfy { $0 == "." }
                 && part.utf8.allSatisfy {
-                    (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || "-_.".utf8.contains($0)
+                    (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0)
+                        || "-_.".utf8.contains($0)
                 }
         }
         guard isPlain, parts.count >= 2 else { throw node.failure("“\(repository)” is no repository: OWNER/NAME") }

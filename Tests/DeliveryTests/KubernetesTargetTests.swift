@@ -34,7 +34,8 @@ struct KubernetesTargetTests {
     private func target(_ deployment: Deployment) throws -> KubernetesTarget {
         let settings = try #require(deployment.settings.deploy)
         let places = Runner.Places(
-            state: sandbox.path.appending("state"), templates: Places.package.appending("templates"), program: "/nowhere")
+            state: sandbox.path.appending("state"), templates: Places.package.appending("templates"),
+            program: "/nowhere")
         return KubernetesTarget(
             settings: settings,
             DeployTargets.Context(
@@ -106,7 +107,8 @@ struct KubernetesTargetTests {
         let target = try target(second)
         try await target.deploy(second, try target.render(second))
         let failure = await #expect(throws: ProbeFailure.self) { try await target.wait(second, within: .seconds(60)) }
-        #expect(failure?.description.contains("exceeded its progress deadline") == true, "\(failure?.description ?? "")")
+        #expect(
+            failure?.description.contains("exceeded its progress deadline") == true, "\(failure?.description ?? "")")
         #expect(failure?.description.contains("CrashLoopBackOff: back-off restarting") == true)
         for _ in 1...2 { #expect(try await target.rollBack(second)?.version == "v1.0.0") }
         #expect(try await answering(.live, first) == first.commit.hex)

@@ -106,11 +106,16 @@ struct ManifestTests {
     func `manifests pass the schemas of Kubernetes strictly`(name: String) async throws {
         let sandbox = try Sandbox()
         let template = try deployTemplate(name)
-        let settings = [Self.everything, "to: kubernetes", "to: kubernetes, strategy: blue-green", "to: kubernetes, strategy: canary"]
+        let settings = [
+            Self.everything, "to: kubernetes", "to: kubernetes, strategy: blue-green",
+            "to: kubernetes, strategy: canary",
+        ]
         for (number, deploy) in settings.enumerated() {
             let values = try workloadValues(deploy)
             var text = try template.manifest(values).text
-            if values.workload.strategy == .canary, name == "kubernetes" { text += "---\n" + (try template.canary(values).text) }
+            if values.workload.strategy == .canary, name == "kubernetes" {
+                text += "---\n" + (try template.canary(values).text)
+            }
             try Files.replace(sandbox.path.appending("\(number).yaml"), with: text.utf8)
         }
         // Its schemas do not hold what KServe adds: there it checks that each document is YAML.

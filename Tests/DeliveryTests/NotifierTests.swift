@@ -11,7 +11,9 @@ import Testing
 struct NotifierTests {
     private static let commit = String(repeating: "c", count: 40)
 
-    private func notice(_ status: String = "failed", reason: String? = "gate \"auc\" said no\nand more") throws -> DeliveryNotice {
+    private func notice(_ status: String = "failed", reason: String? = "gate \"auc\" said no\nand more") throws
+        -> DeliveryNotice
+    {
         DeliveryNotice(
             model: "churn", stage: "prod", tag: "churn#prod#4", version: "v1.2.0",
             commit: try #require(ObjectID(Self.commit)), status: status, reason: reason, delivery: "0193")
@@ -22,9 +24,13 @@ struct NotifierTests {
     }
 
     /// Sends, and returns what was said.
-    private func send(_ notice: DeliveryNotice, _ notify: String, _ variables: [String: String] = [:]) async throws -> [String] {
+    private func send(_ notice: DeliveryNotice, _ notify: String, _ variables: [String: String] = [:]) async throws
+        -> [String]
+    {
         let said = Mutex<[String]>([])
-        await Notifier.send(notice, try settings(notify), variable: { variables[$0] }) { line in said.withLock { $0.append(line) } }
+        await Notifier.send(notice, try settings(notify), variable: { variables[$0] }) { line in
+            said.withLock { $0.append(line) }
+        }
         return said.withLock { $0 }
     }
 
@@ -44,7 +50,9 @@ struct NotifierTests {
             """, ["HOOK": "\(url)/services/secret", "TOKEN": "t0ken"])
         #expect(said == [])
         let requests = try server.requests()
-        func body(_ path: String) throws -> JSON { try #require(requests.first { $0["path"]?.string == path })["body"] ?? .null }
+        func body(_ path: String) throws -> JSON {
+            try #require(requests.first { $0["path"]?.string == path })["body"] ?? .null
+        }
         let text = "churn#prod#4 (v1.2.0) failed: gate \"auc\" said no\nand more"
         #expect(try body("/services/secret") == ["text": .string(text)])
         #expect(try body("/custom") == ["title": "churn#prod#4", "why": "gate \"auc\" said no\nand more", "n": 1])
@@ -80,7 +88,8 @@ struct NotifierTests {
     }
 
     @Test func `a mail has one line a header, whatever the reason holds`() throws {
-        let mail = Mail(try notice(reason: "é\r\nBcc: all@example.com"), to: ["ann@example.com"], from: "ml@example.com")
+        let mail = Mail(
+            try notice(reason: "é\r\nBcc: all@example.com"), to: ["ann@example.com"], from: "ml@example.com")
         let headers = mail.text.split(separator: "\n\n", maxSplits: 1)[0].split(separator: "\n")
         #expect(!headers.contains { $0.hasPrefix("Bcc") })
         #expect(headers.contains("To: ann@example.com"))
@@ -126,6 +135,8 @@ private final class EchoServer: Sendable {
     }
 
     func requests() throws -> [JSON] {
-        (try Files.readText(process.log) ?? "").split(separator: "\n").dropFirst().compactMap { try? JSON.parse(String($0)) }
+        (try Files.readText(process.log) ?? "").split(separator: "\n").dropFirst().compactMap {
+            try? JSON.parse(String($0))
+        }
     }
 }

@@ -95,9 +95,13 @@ struct PodmanTargetTests {
         func target() -> PodmanTarget {
             PodmanTarget(settings: settings, context, environment: ["PATH": path, "PODS": pods.string])
         }
-        defer { for name in (try? Files.list(pods)) ?? [] where name.hasSuffix(".json") {
-            if let id = try? JSON.parse(Files.readText(pods.appending(name)) ?? "")["Pid"]?.int { kill(Int32(id), SIGKILL) }
-        } }
+        defer {
+            for name in (try? Files.list(pods)) ?? [] where name.hasSuffix(".json") {
+                if let id = try? JSON.parse(Files.readText(pods.appending(name)) ?? "")["Pid"]?.int {
+                    kill(Int32(id), SIGKILL)
+                }
+            }
+        }
         var addresses: Set<String> = []
         for deployment in deployments {
             let rendering = try target().render(deployment)

@@ -22,7 +22,9 @@ struct UnitFileTests {
         let sections = quadlet.text.split(separator: "\n").filter { $0.hasPrefix("[") }
         #expect(sections == ["[Unit]", "[Container]", "[Service]", "[Install]"])
         for line in quadlet.text.split(separator: "\n") {
-            #expect(line.hasPrefix("#") || line.hasPrefix("[") || line.wholeMatch(of: /[A-Z][A-Za-z]+=.+/) != nil, "\(line)")
+            #expect(
+                line.hasPrefix("#") || line.hasPrefix("[") || line.wholeMatch(of: /[A-Z][A-Za-z]+=.+/) != nil, "\(line)"
+            )
         }
     }
 

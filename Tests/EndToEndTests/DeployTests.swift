@@ -35,15 +35,20 @@ struct DeployTests {
             var environment = cluster.environment
             environment["PATH"] = "\(Places.programs):\(environment["PATH"].flatMap { $0 } ?? "")"
             environment["HOME"] = nil
-            return try await project.ml("runner", "--once", "--wait", "--repo", "remote.git", in: "", environment: environment)
+            return try await project.ml(
+                "runner", "--once", "--wait", "--repo", "remote.git", in: "", environment: environment)
         }
 
         func deliveries() async throws -> [JSON] {
-            try await project.ml("deliveries", "--json").output.split(separator: "\n").map { try JSON.parse(String($0)) }
+            try await project.ml("deliveries", "--json").output.split(separator: "\n").map {
+                try JSON.parse(String($0))
+            }
         }
     }
 
-    @Test func `a staged tag runs in the cluster by its digest; one that crashes leaves the one before there`() async throws {
+    @Test func `a staged tag runs in the cluster by its digest; one that crashes leaves the one before there`()
+        async throws
+    {
         let setting = try await Setting("to: kubernetes, namespace: ml, replicas: 2")
         let pass = try await setting.pass()
         #expect(pass.status == 0, "\(pass)")
@@ -51,7 +56,9 @@ struct DeployTests {
         #expect(first["status"] == "succeeded", "\(first) \(pass)")
         #expect(first["target"] == "http://m-prod.ml.svc")
         let digest = try #require(first["digest"]?.string)
-        let image = ["-n", "ml", "get", "deployment/m-prod", "-o", "jsonpath={.spec.template.spec.containers[0].image}"]
+        let image = [
+            "-n", "ml", "get", "deployment/m-prod", "-o", "jsonpath={.spec.template.spec.containers[0].image}",
+        ]
         func running() async throws -> String {
             try await ChildProcess.check("kubectl", image, environment: setting.cluster.environment).text
         }
@@ -61,7 +68,8 @@ struct DeployTests {
         _ = try await setting.pass()
         #expect(try setting.cluster.changes() == changes)
         // A second version, whose pods crash.
-        try await setting.project.sh("echo another > models/m.bin && git commit -qam two && git ml register m && git ml stage m prod")
+        try await setting.project.sh(
+            "echo another > models/m.bin && git commit -qam two && git ml register m && git ml stage m prod")
         let rendered = try await setting.project.ml("render", "m#prod", "--json")
         #expect(rendered.status == 0, "\(rendered)")
         let bad = try #require(rendered.output.firstMatch(of: /m@(sha256:[0-9a-f]{64})/)).output.1
@@ -99,7 +107,9 @@ struct DeployTests {
         #expect(unit.output.contains("Image=\(image)\n"), "\(unit)")
     }
 
-    @Test func `a template of the protected branch goes before ours, and one without our label is refused`() async throws {
+    @Test func `a template of the protected branch goes before ours, and one without our label is refused`()
+        async throws
+    {
         let setting = try await Setting("to: kubernetes, template: own")
         try setting.project.write(
             "work/templates/deploy/own/job.yaml",
@@ -112,6 +122,7 @@ struct DeployTests {
         try await setting.project.sh("git add . && git commit -qm template && git push -q origin main")
         let image = "ghcr.io/acme/m@sha256:" + String(repeating: "a", count: 64)
         let refused = try await setting.project.ml("render", "m#prod", "--image", image)
-        #expect(refused.status == 1 && refused.errors.contains("job.yaml: Deployment m-prod lacks the label"), "\(refused)")
+        #expect(
+            refused.status == 1 && refused.errors.contains("job.yaml: Deployment m-prod lacks the label"), "\(refused)")
     }
 }

@@ -106,7 +106,8 @@ struct TemplateTests {
         #expect(try top["format_version"]?.int() == 10)
         for pipeline in try #require(top["pipelines"]).entries() {
             let keys = try pipeline.value.fields([
-                "group", "label_template", "lock_behavior", "display_order", "timer", "materials", "environment_variables",
+                "group", "label_template", "lock_behavior", "display_order", "timer", "materials",
+                "environment_variables",
                 "stages",
             ])
             for material in try #require(keys["materials"]).entries() {
@@ -134,7 +135,8 @@ struct TemplateTests {
         try await project.sh("rm -f hooks/post-receive", in: "remote.git")
         try project.write("deploy.sh", "#!/bin/sh\nexit 0\n", mode: 0o755)
         try project.writeModel(stage: "{deploy: {to: command, run: [\(project.path)/deploy.sh]}}")
-        try await project.sh("git add . && git commit -qm one && git ml stage m prod && git push -q origin main --tags")
+        try await project.sh("git add . && git commit -qm one && git ml register m && git ml stage m prod")
+        try await project.sh("git push -q origin main --tags")
         try await project.sh("git clone -q remote.git ci", in: "")
         let text = try #require(try Files.readText(Self.folder.appending("github-deliver.yml")))
         let commands = commands(try YAMLNode.parse(text, file: "github"))
@@ -150,7 +152,9 @@ struct TemplateTests {
     @Test func `templates are listed, copied to where they belong, and never written over`() async throws {
         let project = try Project()
         try await project.sandbox.repository()
-        let list = try await project.ml("templates", "list", "--json").output.split(separator: "\n").map { try JSON.parse(String($0)) }
+        let list = try await project.ml("templates", "list", "--json").output.split(separator: "\n").map {
+            try JSON.parse(String($0))
+        }
         let names = list.compactMap { $0["template"]?.string }
         for name in ["ci/github-deliver.yml", "deploy/kubernetes", "runner/systemd", "serving/python"] {
             #expect(names.contains(name), "\(name)")

@@ -67,7 +67,9 @@ struct Render: AsyncParsableCommand {
             revision: found.commit.hex, tag: assignment.tag, image: reference.image,
             digest: "\(reference.digest)", settings: settings)
         if form != .kubernetes {
-            let unit = try UnitFile(form == .systemd ? .service : .quadlet, values, in: repository, at: policy.commit, templates: places.templates)
+            let unit = try UnitFile(
+                form == .systemd ? .service : .quadlet, values, in: repository, at: policy.commit,
+                templates: places.templates)
             return print(unit.text, terminator: "")
         }
         let template = try DeployTemplate(

@@ -105,7 +105,9 @@ struct Templates: AsyncParsableCommand {
         guard Files.status(path)?.kind == .directory else {
             return path.lastComponent.map { [FilePath($0.string)] } ?? []
         }
-        return try Files.list(path).sorted().filter { !$0.hasSuffix(".pyc") && $0 != "__pycache__" }.map { FilePath($0) }
+        return try Files.list(path).sorted().filter { !$0.hasSuffix(".pyc") && $0 != "__pycache__" }.map {
+            FilePath($0)
+        }
     }
 
     /// Where a template belongs.
@@ -133,7 +135,10 @@ enum TemplateFailure: Failure {
     var hints: [String] {
         switch self {
         case .unknown(let name, let known):
-            [Spelling.nearest(to: name, in: known).map { "did you mean \($0)?" } ?? "`git ml templates list` names them"]
+            [
+                Spelling.nearest(to: name, in: known).map { "did you mean \($0)?" }
+                    ?? "`git ml templates list` names them"
+            ]
         case .exists: ["--force replaces it"]
         }
     }

@@ -35,7 +35,8 @@ public enum Notifier {
     ) async throws {
         switch way {
         case .http(let address, let template):
-            let body = try template.map { try Self.body($0, notice) } ?? JSON.object([.init("text", .string(notice.text))])
+            let body =
+                try template.map { try Self.body($0, notice) } ?? JSON.object([.init("text", .string(notice.text))])
             try await post(url(address, variable), body, [:])
         case .status(let forge, let api, let repository, let token):
             guard let token = variable(token) else { throw NotifyFailure("the variable \(token) is not set") }

@@ -9,13 +9,16 @@ extension DeployTemplate {
     ///   - commit: Of the protected branch: a template is policy.
     ///   - folder: The `templates` of the installation.
     /// - Throws: ``ManifestFailure`` where there is none, or where one is no Mustache.
-    public init(named name: String, in repository: Repository, at commit: ObjectID?, templates folder: FilePath) throws {
-        try self.init(Self.texts(named: name, in: repository, at: commit, templates: folder, suffixes: [".yaml", ".yml"]))
+    public init(named name: String, in repository: Repository, at commit: ObjectID?, templates folder: FilePath) throws
+    {
+        try self.init(
+            Self.texts(named: name, in: repository, at: commit, templates: folder, suffixes: [".yaml", ".yml"]))
     }
 
     /// The files of a template, by their names.
     static func texts(
-        named name: String, in repository: Repository, at commit: ObjectID?, templates folder: FilePath, suffixes: [String]
+        named name: String, in repository: Repository, at commit: ObjectID?, templates folder: FilePath,
+        suffixes: [String]
     ) throws -> [String: String] {
         func isTemplate(_ file: String) -> Bool { suffixes.contains { file.hasSuffix($0) } }
         let own = "templates/deploy/\(name)"

@@ -37,7 +37,9 @@ public struct DeployTemplate: Sendable {
                 if let object = try Manifest.object(document, file: file, name: name) { objects.append(object) }
             }
         }
-        guard !objects.isEmpty else { throw ManifestFailure(file: files.first ?? "templates", reason: "no object came out") }
+        guard !objects.isEmpty else {
+            throw ManifestFailure(file: files.first ?? "templates", reason: "no object came out")
+        }
         return Manifest(name: name, objects: objects)
     }
 

@@ -54,7 +54,8 @@ extension KubernetesTarget {
                 try await kubectl(
                     "rollout", "status", "--watch=true", "--timeout=\(seconds(deadline - .now))s", resource)
             } catch let failure as KubectlFailure {
-                throw ProbeFailure("\(failure.reason.isEmpty ? "\(resource) is not up" : failure.reason)" + (await why()))
+                throw ProbeFailure(
+                    "\(failure.reason.isEmpty ? "\(resource) is not up" : failure.reason)" + (await why()))
             }
         }
     }

@@ -34,7 +34,8 @@ struct KubernetesTarget: DeployTarget {
         let manifest = try template.manifest(values)
         guard settings.strategy == .rolling || !manifest.only("Deployment").objects.isEmpty else {
             throw Refusal(
-                "the template \(settings.template) has no Deployment: the strategy \(settings.strategy.rawValue) needs one")
+                "the template \(settings.template) has no Deployment: the strategy \(settings.strategy.rawValue) needs one"
+            )
         }
         var files = [Rendering.File(name: "\(name).yaml", text: manifest.text)]
         if settings.strategy == .canary {
@@ -80,7 +81,9 @@ struct KubernetesTarget: DeployTarget {
         let entry = part == .candidate ? memory.candidate ?? memory.live : memory.live
         guard let entry else { return try await body(nil) }
         let manifest = try Manifest(entry.text, name: name)
-        var (resource, port) = ("service/\(name)", Int(deployment.settings.deploy.map { $0.port > 0 ? $0.port : 80 } ?? 80))
+        var (resource, port) = (
+            "service/\(name)", Int(deployment.settings.deploy.map { $0.port > 0 ? $0.port : 80 } ?? 80)
+        )
         if manifest.only("Service").objects.isEmpty {
             resource = "service/\(name)-predictor"  // what KServe makes for an InferenceService
         }
@@ -143,7 +146,8 @@ struct KubernetesTarget: DeployTarget {
         let service = objects.first { $0["kind"]?.string == "Service" && $0["metadata"]?["name"]?.string == name }
         let track = service?["spec"]?["selector"]?["git-ml.dev/track"]?.string ?? "stable"
         let found = objects.first {
-            $0["kind"]?.string == "Deployment" && $0["spec"]?["selector"]?["matchLabels"]?["git-ml.dev/track"]?.string == track
+            $0["kind"]?.string == "Deployment"
+                && $0["spec"]?["selector"]?["matchLabels"]?["git-ml.dev/track"]?.string == track
         }
         guard let found, let image = found.image, let mark = image.lastIndex(of: "@"),
             let digest = Digest(String(image[image.index(after: mark)...]))

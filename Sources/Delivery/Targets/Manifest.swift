@@ -81,7 +81,9 @@ public struct Manifest: Sendable, Equatable {
         if isEmpty { return nil }
         let json = try YAMLNode.parse(text, file: file).json
         guard let kind = json["kind"]?.string, let own = json["metadata"]?["name"]?.string, json["apiVersion"] != nil
-        else { throw ManifestFailure(file: file, reason: "it is no object: apiVersion, kind and metadata.name are needed") }
+        else {
+            throw ManifestFailure(file: file, reason: "it is no object: apiVersion, kind and metadata.name are needed")
+        }
         guard json["metadata"]?["labels"]?[label]?.string == name else {
             throw ManifestFailure(file: file, reason: "\(kind) \(own) lacks the label \(label): \(name)")
         }

@@ -53,7 +53,8 @@ struct PodmanTarget: DeployTarget {
         let path = local.directory.appending("\(deployment.digest.short).yaml")
         try Files.replace(path, with: file.text.utf8)
         try await podman(
-            ["kube", "play", "--replace"] + (isInsecure(deployment.image) ? ["--tls-verify=false"] : []) + [path.string])
+            ["kube", "play", "--replace"] + (isInsecure(deployment.image) ? ["--tls-verify=false"] : []) + [path.string]
+        )
         guard let pod = try await pods()[track(deployment.digest)] else {
             throw ProbeFailure("podman made no pod of \(path)")
         }
@@ -122,9 +123,10 @@ struct PodmanTarget: DeployTarget {
     }
 
     private func running(_ like: LocalTarget.Server, pod: String, port: Int) async throws -> LocalTarget.Server {
-        let containers = try JSON.parse(
-            try await podman(["ps", "--all", "--no-trunc", "--filter=pod=\(pod)", "--format=json"])
-        ).array ?? []
+        let containers =
+            try JSON.parse(
+                try await podman(["ps", "--all", "--no-trunc", "--filter=pod=\(pod)", "--format=json"])
+            ).array ?? []
         let container = containers.first { $0["IsInfra"]?.bool != true }
         guard let id = container?["Id"]?.string,
             let state = try JSON.parse(try await podman(["inspect", "--type=container", id])).array?.first

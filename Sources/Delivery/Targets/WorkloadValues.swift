@@ -106,7 +106,10 @@ public struct WorkloadValues: Sendable {
     var memoryInBytes: Int64 {
         let amount = workload.memoryLimit ?? Self.doubled(workload.memory)
         let digits = amount.prefix { $0.isNumber || $0 == "." }
-        let units = ["": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 0x1p10, "Mi": 0x1p20, "Gi": 0x1p30, "Ti": 0x1p40]
+        let units = [
+            "": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 0x1p10, "Mi": 0x1p20, "Gi": 0x1p30,
+            "Ti": 0x1p40,
+        ]
         let bytes = (Double(digits) ?? 0) * (units[String(amount.dropFirst(digits.count))] ?? 1)
         return Int64(min(max(bytes, 0), 0x1p60))
     }
