@@ -48,7 +48,10 @@ public struct GitML: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "Delivery:",
-                subcommands: [RunnerCommand.self, Deliveries.self, Logs.self, Render.self, Local.self, Templates.self]),
+                subcommands: [
+                    RunnerCommand.self, Deliveries.self, Logs.self, Deliver.self, Cancel.self, Retry.self, Pause.self,
+                    Resume.self, Rollback.self, Render.self, Local.self, Templates.self,
+                ]),
             CommandGroup(name: "Images:", subcommands: [Package.self, ImagesCommand.self, ImageCommand.self]),
             CommandGroup(
                 name: "Plumbing:",

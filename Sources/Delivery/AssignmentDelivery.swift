@@ -153,8 +153,7 @@ struct AssignmentDelivery: Sendable {
             choices: packageChoices())
         let image = try packaging.destination(policy.registry)
         let package = try await step(
-            "package", with: { [("digest", .string("\($0.image.manifest.digest)"))] },
-            { try await packaging.build { say("  " + $0) } })
+            "package", digestOf: { $0.image.manifest.digest }, { try await packaging.build { say("  " + $0) } })
         let digest = package.image.manifest.digest
         if journal?.isDone("push", digest) != true {
             try await step("push", digest) {
@@ -179,10 +178,10 @@ struct AssignmentDelivery: Sendable {
 
     private func step<T: Sendable>(
         _ name: String, _ digest: Digest? = nil, with more: @Sendable (T) -> [(String, JSON)] = { _ in [] },
-        _ body: @escaping @Sendable () async throws -> T
+        digestOf: @Sendable (T) -> Digest? = { _ in nil }, _ body: @escaping @Sendable () async throws -> T
     ) async throws -> T {
         guard let journal else { return try await body() }
-        return try await journal.step(name, digest, with: more, body)
+        return try await journal.step(name, digest, with: more, digestOf: digestOf, body)
     }
 
     /// Code may be content too, which the step before has not brought.

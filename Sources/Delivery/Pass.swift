@@ -26,7 +26,7 @@ struct Pass: Sendable {
         let settled = before.last.flatMap { $0.ended == nil ? nil : $0 }
         if let settled, !settled.waits { return .settled }
         if let pause = try log.pauses().first(where: { $0.holds("\(model.name)", assignment.stage) }) {
-            runner.say("\(assignment.tag) waits: \(assignment.stage) was paused by \(pause.by)")
+            runner.sayOnce("\(assignment.tag) waits: \(assignment.stage) was paused by \(pause.by)")
             return .waiting
         }
         if runner.options.only == nil, let until = before.last?.until, until > .now() { return .waiting }
@@ -34,7 +34,7 @@ struct Pass: Sendable {
         if settled != nil, try await delivery(assignment, model, []).refusal().refusal != nil { return .waiting }
         let fence = before.map(\.fence).max() ?? 0
         guard let claim = try await claims.take("refs/tags/\(assignment.tag)", above: fence) else {
-            runner.say("\(assignment.tag): another runner works at it")
+            runner.sayOnce("\(assignment.tag): another runner works at it")
             return .leased
         }
         do {
@@ -57,7 +57,7 @@ struct Pass: Sendable {
         let prefix = "refs/tags/\(model.name)#\(assignment.stage)"
         let others = try await claims.others { $0 == prefix || $0.hasPrefix(prefix + "#") }
         if let other = others.first {
-            runner.say("\(assignment.tag) waits: another runner works at \(other)")
+            runner.sayOnce("\(assignment.tag) waits: another runner works at \(other)")
             await claim.release()
             return .leased
         }

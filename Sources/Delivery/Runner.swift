@@ -29,7 +29,9 @@ public final class Runner: Sendable {
     public struct Options: Sendable {
         /// How long a claim holds without being renewed, in seconds.
         public var lease = 60.0
-        /// The only model and stage that are delivered; nil: all. It is not made to wait for the time of `nightly`.
+        /// The only model and stage that are delivered, nil for all.
+        ///
+        /// It is not made to wait for the time of `nightly`.
         public var only: (model: String, stage: String)?
 
         public init() {}
@@ -47,6 +49,8 @@ public final class Runner: Sendable {
     let places: Places
     let options: Options
     let say: @Sendable (String) -> Void
+    /// What it waits for has been said once.
+    private let told = Mutex<Set<String>>([])
     private let watches = Mutex<[Task<Void, Never>]>([])
 
     public init(
@@ -92,6 +96,11 @@ public final class Runner: Sendable {
             return tasks
         }
         for task in tasks { await task.value }
+    }
+
+    /// Says why something has to wait, unless that was said before.
+    func sayOnce(_ line: String) {
+        if told.withLock({ $0.insert(line).inserted }) { say(line) }
     }
 
     func watch(_ task: Task<Void, Never>) { watches.withLock { $0.append(task) } }

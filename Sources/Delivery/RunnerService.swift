@@ -84,7 +84,9 @@ extension Hub {
     }
 }
 
-/// The signals that a service knows. A handler may only touch what is there without a lock.
+/// The signals that a service knows.
+///
+/// A handler may only touch what is there without a lock.
 enum ServiceSignals {
     private static let ending = Atomic(false)
     private static let wake = Atomic(false)

@@ -10,11 +10,15 @@ struct SecretMask: Sendable {
     private let values: [[UInt8]]
 
     init(_ environment: [String: String] = Daemon.currentEnvironment()) {
-        values = environment.filter { Secrets.isSecret(name: $0.key) && $0.value.utf8.count >= Self.shortest }
-            .values.flatMap { value in
-                [value, Base64.encode(Array(value.utf8)), Self.percentEncoded(value), Self.escaped(value)]
-            }
-            .map { Array($0.utf8) }
+        values = environment.filter {
+            // PWD is a folder, whatever its name looks like.
+            Secrets.isSecret(name: $0.key) && !["PWD", "OLDPWD"].contains($0.key)
+                && $0.value.utf8.count >= Self.shortest
+        }
+        .values.flatMap { value in
+            [value, Base64.encode(Array(value.utf8)), Self.percentEncoded(value), Self.escaped(value)]
+        }
+        .map { Array($0.utf8) }
     }
 
     func masked(_ text: String) -> String {

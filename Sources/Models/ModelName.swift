@@ -24,9 +24,9 @@ public struct ModelName: Hashable, Sendable, Comparable, CustomStringConvertible
     public var inTag: String { description.replacing(":", with: "=") }
 
     /// Whether a word is a valid part of a name; stages have the same grammar.
-    static func isPart(_ text: some StringProtocol) -> Bool { isPart(Array(text.utf8)[...]) }
+    public static func isPart(_ text: some StringProtocol) -> Bool { isPart(Array(text.utf8)[...]) }
 
-    static func isPart(_ bytes: ArraySlice<UInt8>) -> Bool {
+    public static func isPart(_ bytes: ArraySlice<UInt8>) -> Bool {
         guard let first = bytes.first, let last = bytes.last, isAlphanumeric(first), isAlphanumeric(last) else {
             return false
         }

@@ -192,7 +192,7 @@ struct BadInputTests {
         #expect(Set(tries) == [1, 2])
     }
 
-    @Test(arguments: [["stage"], ["log", "--limit", "many"], ["nosuch"], ["runner"], ["init", "--runner"]])
+    @Test(arguments: [["stage"], ["log", "--limit", "many"], ["nosuch"], ["runner", "--wait"], ["init", "--runner"]])
     func `wrong usage exits with 64`(words: [String]) async throws {
         let project = try Project()
         let result = try await project.sandbox.run("git-ml", words)

@@ -11,6 +11,8 @@ struct StageMessage {
     let models: ModelProject
     var digest: Digest?
     var expires: Timestamp?
+    /// The digest of the content that is rolled back: no automation deploys it again.
+    var hold: Digest?
 
     /// The title, an empty line, and the statement: one `key: value` a line, without those that have no value.
     var text: String {
@@ -25,6 +27,7 @@ struct StageMessage {
             ("version", entry?.version(at: commit).map { "\($0.version)" }), ("stage", stage),
             ("counter", tag.counter.map { "\($0)" }), ("commit", commit.hex), ("model-digest", digest?.description),
             ("previous", stage.flatMap { entry?.newest[$0]?.id.hex }), ("expires", expires?.wholeSeconds),
+            ("hold", hold?.description),
         ]
         let lines = statement.compactMap { key, value in value.map { "\(key): \($0)\n" } }
         return title + "\n\n" + lines.joined()

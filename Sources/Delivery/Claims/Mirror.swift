@@ -18,7 +18,9 @@ public enum Mirror {
         return "\(plain)-\(Digest.of(address).hex.prefix(12))"
     }
 
-    /// The copy of `address` in `folder`; made when it is not there yet. The first pass brings its content.
+    /// The copy of `address` in `folder`, made when it is not there yet.
+    ///
+    /// The first pass brings its content.
     public static func open(_ address: String, in folder: FilePath) async throws -> Repository {
         if let repository = try existing(folder) { return repository }
         let git = Git(in: folder.removingLastComponent())

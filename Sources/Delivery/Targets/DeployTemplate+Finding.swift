@@ -5,9 +5,8 @@ public import SystemPackage
 extension DeployTemplate {
     /// Finds a template by its name: the protected branch's own `templates/deploy/NAME` goes before the one that came with this program.
     ///
-    /// - Parameters:
-    ///   - commit: Of the protected branch: a template is policy.
-    ///   - folder: The `templates` of the installation.
+    /// `commit` is one of the protected branch, since a template is policy; `folder` the `templates` of the installation.
+    ///
     /// - Throws: ``ManifestFailure`` where there is none, or where one is no Mustache.
     public init(named name: String, in repository: Repository, at commit: ObjectID?, templates folder: FilePath) throws
     {

@@ -12,7 +12,7 @@ struct Kubectl: Sendable {
         (context.map { ["--context=\($0)"] } ?? []) + (namespace.map { ["--namespace=\($0)"] } ?? [])
     }
 
-    /// `kubernetes:aks-prod/ml`
+    /// What people read: `kubernetes:aks-prod/ml`.
     var description: String { "kubernetes:\(context ?? "current-context")/\(namespace ?? "default")" }
 
     /// Runs it; what it printed to standard output.

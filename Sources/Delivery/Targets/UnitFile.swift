@@ -10,7 +10,7 @@ public struct UnitFile: Sendable {
         case quadlet = "container"
     }
 
-    /// `churn-prod.service`
+    /// The file's name: `churn-prod.service`.
     public let name: String
     public let text: String
 

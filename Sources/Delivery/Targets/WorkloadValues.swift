@@ -20,7 +20,7 @@ public struct WorkloadValues: Sendable {
     public let tag: String
     /// By digest: `ghcr.io/acme/churn@sha256:…`.
     public let image: String
-    /// `sha256:…`
+    /// Of the image's manifest: `sha256:…`.
     public let digest: String
     public let settings: StageSettings
 
