@@ -120,7 +120,7 @@ private final class EchoServer: Sendable {
                     h = self.headers
                     body = json.loads(self.rfile.read(int(h["Content-Length"])))
                     login = h.get("Authorization") or (h.get("PRIVATE-TOKEN") and "private " + h["PRIVATE-TOKEN"]) or ""
-                    print(json.dumps({"path": self.path, "body": body, "login": login}), flush=True)
+                    print(json.dumps({"path": self.path, "body": body, "login": login}) + chr(10), end="", flush=True)
                     self.send_response(int(self.path[1:]) if self.path[1:].isdigit() else 201)
                     self.send_header("Content-Length", "0"); self.end_headers()
                 def log_message(self, *a): pass

@@ -212,8 +212,9 @@ class Handler(BaseHTTPRequestHandler):
     def route(self):
         url = urlsplit(self.path)
         self.query = parse_qs(url.query)
-        print(json.dumps({"method": self.command, "path": unquote(url.path), "query": url.query,
-                          "type": self.headers.get("Content-Type", "")}), flush=True)
+        line = json.dumps({"method": self.command, "path": unquote(url.path), "query": url.query,
+                           "type": self.headers.get("Content-Type", "")})
+        with changed: print(line + "\n", end="", flush=True)
         length = int(self.headers.get("Content-Length") or 0)
         self.body = self.rfile.read(length)
         parts = [unquote(part) for part in url.path.strip("/").split("/")]
