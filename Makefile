@@ -39,6 +39,7 @@ $(VENV)/done: $(REQUIREMENTS)
 	@echo "Installing into $(VENV):" $$(cat $(REQUIREMENTS))
 	@python3 -m venv $(VENV)
 	@$(VENV)/bin/python3 -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$(REQUIREMENTS))
+	@$(VENV)/bin/python3 Tests/Servers/get_kubectl.py $(VENV)/bin
 	@touch $@
 
 $(BASE)/index.json:

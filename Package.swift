@@ -20,6 +20,7 @@ let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let mustache: Target.Dependency = .product(name: "Mustache", package: "swift-mustache")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let toml: Target.Dependency = .product(name: "TOMLKit", package: "TOMLKit")
 
@@ -40,6 +41,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", exact: "2.1.1"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2", traits: []),
@@ -70,7 +72,7 @@ let package = Package(
             name: "Images", dependencies: ["Base", "Gzip", "Storage", "Transport", system], swiftSettings: settings),
         .target(
             name: "Delivery",
-            dependencies: ["Base", "GitKit", "Transport", "Storage", "Pointers", "Runs", "Models", "Images", system]
+            dependencies: ["Base", "GitKit", "Transport", "Storage", "Pointers", "Runs", "Models", "Images", mustache, system]
                 + nio,
             swiftSettings: settings),
         .target(
@@ -90,7 +92,7 @@ let package = Package(
         tests("Runs", "GitKit", "Storage", "Pointers"),
         tests("Models", "GitKit", "Runs"),
         tests("Images", "Gzip", "Storage", "Transport"),
-        tests("Delivery", "Transport"),
+        tests("Delivery", "GitKit", "Transport", "Models", "Images"),
         .testTarget(name: "EndToEndTests", dependencies: ["Base", "TestSupport", system], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

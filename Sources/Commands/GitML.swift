@@ -50,7 +50,7 @@ public struct GitML: AsyncParsableCommand {
                 name: "Delivery:",
                 subcommands: [
                     RunnerCommand.self, Deliveries.self, Logs.self, Deliver.self, Cancel.self, Retry.self, Pause.self,
-                    Resume.self, Rollback.self, Local.self,
+                    Resume.self, Rollback.self, Render.self, Local.self, Templates.self,
                 ]),
             CommandGroup(name: "Images:", subcommands: [Package.self, ImagesCommand.self, ImageCommand.self]),
             CommandGroup(

@@ -60,6 +60,7 @@ struct AssignmentDelivery: Sendable {
 
     private func deliver(under held: DeliveryGuard) async throws -> Outcome {
         say("delivering \(assignment.tag) (\(assignment.commit.short))")
+        await notify("running")
         do {
             let served = try await held.run { try await steps() }
             if served.deployment.settings.watch != nil, served.target != nil { return .watching(served) }
@@ -94,7 +95,8 @@ struct AssignmentDelivery: Sendable {
             let before = try await step("roll-back", served.digest) { try await target.rollBack(served.deployment) }
             let now = before.map { "; \($0.version) is back" } ?? ""
             try await journal?.end("rolled-back", digest: served.digest, reason: "\(failure)\(now)")
-            return say("\(assignment.tag) rolled back: \(failure)\(now)")
+            say("\(assignment.tag) rolled back: \(failure)\(now)")
+            return await notify("rolled-back", reason: "\(failure)\(now)", served: served)
         } catch {
             return try await fail(error, held)
         }
@@ -106,17 +108,20 @@ struct AssignmentDelivery: Sendable {
             "succeeded", digest: served.digest,
             [("image", .string("\(served.image)")), ("target", .string(served.place))])
         say("\(assignment.tag) is served at \(served.place)")
+        await notify("succeeded", served: served)
     }
 
     private func fail(_ error: any Error, _ held: DeliveryGuard) async throws {
         if error is GateInterrupted || error is ClaimLost { throw error }
         if let superseded = error as? Superseded {
             try await journal?.end("superseded", reason: superseded.description)
-            return say("\(assignment.tag) superseded: \(superseded)")
+            say("\(assignment.tag) superseded: \(superseded)")
+            return await notify("superseded", reason: "\(superseded)")
         }
         if let by = held.cancelledBy {
             try await journal?.end("failed", reason: "cancelled by \(by)", [("refusal", "cancelled")])
-            return say("\(assignment.tag) cancelled by \(by)")
+            say("\(assignment.tag) cancelled by \(by)")
+            return await notify("failed", reason: "cancelled by \(by)")
         }
         if error is CancellationError { throw error }
         let refusal = error as? Refusal
@@ -132,6 +137,7 @@ struct AssignmentDelivery: Sendable {
         }
         say("\(assignment.tag) \(isRefusal ? "refused" : "failed"): \(error)")
         for hint in (error as? any Failure)?.hints ?? [] { say("hint: \(hint)") }
+        await notify(isRefusal ? "refused" : "failed", reason: "\(error)")
     }
 
     // MARK: - Steps

@@ -1,11 +1,11 @@
-public import Base
+internal import Base
 
 /// One entry of `stages:`: what must hold before a model is in that stage, and where it goes.
 public struct StageSettings: Sendable, Equatable {
     /// Where a stage is served.
     public struct Target: Sendable, Equatable {
         /// The kinds that this version can deploy to.
-        public static let kinds = ["local", "command"]
+        public static let kinds = ["local", "command", "kubernetes", "podman"]
 
         public let kind: String
         /// The port that the stage is served on; 0: chosen once and kept.
@@ -13,8 +13,8 @@ public struct StageSettings: Sendable, Equatable {
         public var host = "127.0.0.1"
         /// For the kind `command`.
         public var command: [String] = []
-        /// Keys that other kinds read.
-        public var other: [String: JSON] = [:]
+        /// For the kinds `kubernetes` and `podman`.
+        public var workload = WorkloadSettings()
     }
 
     /// How a fresh deployment is judged.
@@ -52,7 +52,7 @@ public struct StageSettings: Sendable, Equatable {
     public var watch: Watch?
     public var nightly: String?
     public var track: String?
-    public var notify: JSON?
+    public var notify: [NotifySettings] = []
 
     init() {}
 
@@ -75,19 +75,19 @@ public struct StageSettings: Sendable, Equatable {
         watch = try fields["watch"].map(Self.watch) ?? watch
         nightly = try fields["nightly"]?.text() ?? nightly
         track = try fields["track"]?.text() ?? track
-        notify = fields["notify"]?.json ?? notify
+        notify = try fields["notify"]?.list().map(NotifySettings.init) ?? notify
     }
 
     private static func target(_ node: YAMLNode) throws -> Target {
-        let fields = try node.fields([
-            "to", "port", "host", "run", "context", "namespace", "template", "replicas",
-        ])
-        guard let kind = fields["to"] else { throw node.failure("“\(node.path)” needs to: local or command") }
+        let fields = try node.fields(["to", "port", "host", "run"] + WorkloadSettings.keys)
+        guard let kind = fields["to"] else {
+            throw node.failure("“\(node.path)” needs to: \(Target.kinds.joined(separator: ", "))")
+        }
         var target = Target(kind: try kind.text())
         target.port = try fields["port"]?.int() ?? 0
         target.host = try fields["host"]?.text() ?? target.host
         target.command = try fields["run"]?.texts() ?? []
-        for key in ["context", "namespace", "template", "replicas"] { target.other[key] = fields[key]?.json }
+        target.workload = try WorkloadSettings(fields)
         guard (0...65_535).contains(target.port) else { throw node.failure("a port is between 0 and 65535") }
         return target
     }

@@ -121,7 +121,7 @@ public struct LocalTarget: Sendable {
         return environment
     }
 
-    private static func tail(_ log: FilePath) -> String {
+    static func tail(_ log: FilePath) -> String {
         let text = (try? Files.readText(log)) ?? ""
         return text.isEmpty
             ? "it printed nothing (\(log))" : String(text.suffix(800)).trimmingTrailingSpace + " (\(log))"

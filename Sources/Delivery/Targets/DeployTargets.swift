@@ -37,6 +37,8 @@ public enum DeployTargets {
                 directory: LocalTarget.directory(context.places, model: "\(context.model)", stage: context.stage),
                 program: context.places.program)
         case "command": try CommandTarget(settings: settings, context)
+        case "kubernetes": KubernetesTarget(settings: settings, context)
+        case "podman": PodmanTarget(settings: settings, context)
         default: throw Refusal("this version cannot deploy to “\(settings.kind)”")
         }
     }

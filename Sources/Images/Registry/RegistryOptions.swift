@@ -42,6 +42,9 @@ public struct RegistryOptions: Sendable {
         return isHere ? ["http://\(real)", "https://\(real)"] : ["https://\(real)"]
     }
 
+    /// Whether plain HTTP is spoken with a registry, where it answers so.
+    public func takesPlainHTTP(_ host: String) -> Bool { addresses(host).count > 1 }
+
     /// Whether a registry is known to break uploads in parts, or to refuse them.
     static func refusesChunks(_ host: String) -> Bool {
         host == "ghcr.io" || host == "gcr.io"
