@@ -142,12 +142,14 @@ public final class Runner: Sendable {
             for stage in registry.stages(of: model) where isWanted(model, stage) {
                 let refused = try DeliveryLog(repository).refusedTags(of: model, stage, registry)
                 try await registry.settle(stage, of: model, without: refused) {
-                    try await rest.add(pass.deliver($0.assignment, of: $0.model, isEnd: $0.isEnd))
+                    let result = try await pass.deliver($0.assignment, of: $0.model, isEnd: $0.isEnd)
+                    return rest.add(result)
                 }
             }
         }
         for (model, assignment) in lightOnes(tags, than: registry) where isWanted(model.name, assignment.stage) {
-            _ = try await rest.add(pass.deliver(assignment, of: model))
+            let result = try await pass.deliver(assignment, of: model)
+            _ = rest.add(result)
         }
         return rest
     }
