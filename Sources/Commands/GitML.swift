@@ -49,6 +49,7 @@ public struct GitML: AsyncParsableCommand {
             CommandGroup(
                 name: "Delivery:",
                 subcommands: [RunnerCommand.self, Deliveries.self, Logs.self, Local.self]),
+            CommandGroup(name: "Servers:", subcommands: [Serve.self]),
             CommandGroup(name: "Images:", subcommands: [Package.self, ImagesCommand.self, ImageCommand.self]),
             CommandGroup(
                 name: "Plumbing:",

@@ -121,6 +121,14 @@ struct RunOwner {
         try Files.replace(folder.appending(Self.name), with: json.encoded())
     }
 
+    /// The same with one more process; those that have died are forgotten.
+    func joined(by process: ProcessIdentity) -> RunOwner {
+        let others = boot == Self.currentBoot ? processes.filter { $0.isRunning && $0 != process } : []
+        return RunOwner(others + [process])
+    }
+
+    func has(_ process: ProcessIdentity) -> Bool { boot == Self.currentBoot && processes.contains(process) }
+
     var isAlive: Bool { boot == Self.currentBoot && processes.contains { $0.isRunning } }
 
     /// Changes with every start of the machine; a process id from before means nothing.
@@ -131,18 +139,21 @@ struct RunOwner {
 /// Why nothing could be added to a run.
 public enum JournalFailure: Failure {
     case ended(String)
+    case goesOn(String)
     case noRun
 
     public var kind: FailureKind { .user }
     public var description: String {
         switch self {
         case .ended(let run): "the run \(run.prefix(12)) does not go on any more"
+        case .goesOn(let run): "the run \(run.prefix(12)) goes on"
         case .noRun: "this is not the inside of a run: GIT_ML_RUN is not set"
         }
     }
     public var hints: [String] {
         switch self {
         case .ended: ["to add a tag to it, run `git ml tag --run RUN key=value`"]
+        case .goesOn: ["try it again"]
         case .noRun: ["start the script with `git ml run -- COMMAND`, or name a run with --run"]
         }
     }
