@@ -48,7 +48,10 @@ public struct Journal: Sendable {
     public func append(to run: String, _ build: (inout RunEvents) throws -> Void) throws {
         guard let id = UUIDv7(run), Files.exists(folder(of: run)) else { throw JournalFailure.ended(run) }
         try FileLock.with(folder(of: run).appending("lock")) {
-            guard let lines = try lines(of: run) else { throw JournalFailure.ended(run) }
+            // A server may have ended it while this one waited; then the lock has only made the folder anew.
+            guard Files.exists(folder(of: run).appending("owner")), let lines = try lines(of: run) else {
+                throw JournalFailure.ended(run)
+            }
             var events = RunEvents(run: id, at: Self.next(after: lines))
             try build(&events)
             if !events.lines.isEmpty { try Files.append(Self.text(events.lines), to: file(of: run)) }

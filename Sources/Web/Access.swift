@@ -79,9 +79,12 @@ public struct Access: Sendable {
         }
         if !isClosed { return }
         guard let own = self.role(authorization) else {
-            throw MLflowFailure(.unauthenticated, "You are not authenticated: a token or a name and a password are needed.")
+            throw MLflowFailure(
+                .unauthenticated, "You are not authenticated: a token or a name and a password are needed.")
         }
-        guard own >= role else { throw MLflowFailure(.denied, "Permission denied: this needs the role \(role.rawValue)") }
+        guard own >= role else {
+            throw MLflowFailure(.denied, "Permission denied: this needs the role \(role.rawValue)")
+        }
     }
 
     private func role(_ authorization: String?) -> Role? {

@@ -65,7 +65,8 @@ struct Artifacts: Sendable {
             return Dictionary(
                 run.outputs.filter { !$0.path.hasPrefix(Self.modelFolder) }.map {
                     ($0.path, .content($0.digest, size: $0.size))
-                }) { $1 }
+                }
+            ) { $1 }
         case .loggedModel(let id, _):
             let model = try api.loggedModel(id)
             var files = model.files.mapValues { File.content($0.digest, size: $0.size) }
@@ -113,7 +114,9 @@ struct Artifacts: Sendable {
         }
     }
 
-    /// What stands in a folder; nothing for a file, and for what is not there. `relative` names without the folder.
+    /// What stands in a folder; nothing for a file, and for what is not there.
+    ///
+    /// With `relative` the names are without the folder.
     func list(_ place: Place, relative: Bool) throws -> [JSON] {
         let folder = place.path.isEmpty ? "" : place.path + "/"
         var sizes: [String: Int64?] = [:]

@@ -187,5 +187,7 @@ extension JSON {
 
 extension Timestamp {
     var milliseconds: Int64 { microseconds >= 0 ? microseconds / 1000 : (microseconds - 999) / 1000 }
-    init(milliseconds: Int64) { self.init(microseconds: milliseconds.multipliedReportingOverflow(by: 1000).partialValue) }
+    init(milliseconds: Int64) {
+        self.init(microseconds: milliseconds.multipliedReportingOverflow(by: 1000).partialValue)
+    }
 }

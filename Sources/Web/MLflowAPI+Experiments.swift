@@ -28,6 +28,11 @@ extension MLflowAPI {
         return Experiments(try registry.fold(), named: names)
     }
 
+    /// The experiments as far as one run needs them; cheaper than all.
+    func experiments(for run: Run) throws -> Experiments {
+        Experiments(try registry.fold(), named: Set([run.experiment].compactMap { $0 }))
+    }
+
     /// An experiment by its id, without looking at runs where an event tells of it.
     func experiment(_ id: String) throws -> RegistryFold.Experiment {
         guard id.utf8.allSatisfy({ Call.isWord($0) || $0 == 0x2d }), id.utf8.count <= 64 else {
@@ -72,7 +77,8 @@ extension MLflowAPI {
         return .json(["experiment_id": .string(id)])
     }
 
-    private func record(_ experiment: RegistryFold.Experiment, set: [String: String] = [:], unset: [String] = []) throws {
+    private func record(_ experiment: RegistryFold.Experiment, set: [String: String] = [:], unset: [String] = []) throws
+    {
         try registry.add(
             "experiment",
             [

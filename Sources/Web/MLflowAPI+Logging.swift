@@ -360,7 +360,8 @@ enum PercentCode {
         var rest = Array(text.utf8)[...]
         while let unit = rest.popFirst() {
             if unit == UInt8(ascii: "%") {
-                guard rest.count >= 2, let byte = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
+                guard rest.count >= 2, let byte = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+                else {
                     return nil
                 }
                 bytes.append(byte)

@@ -46,7 +46,8 @@ extension MLflowAPI {
         guard limit > 0 else { throw MLflowFailure.value(.int(limit), of: "max_results") }
         let offset = try PageToken.offset(call.text("page_token"))
         let (size, more) = Int(clamping: limit).addingReportingOverflow(1)
-        let page = Page(Array(points.dropFirst(offset).prefix(more ? .max : size)), limit: Int(clamping: limit), offset: offset)
+        let page = Page(
+            Array(points.dropFirst(offset).prefix(more ? .max : size)), limit: Int(clamping: limit), offset: offset)
         return .json(page.json("metrics") { Self.json(key, $0, run: nil) })
     }
 
@@ -70,7 +71,9 @@ extension MLflowAPI {
         let limit = Int(clamping: min(25_000, try call.int("max_results") ?? 25_000))
         var metrics: [JSON] = []
         for id in ids.sorted() {
-            metrics += try await points(id, key).prefix(max(0, limit - metrics.count)).map { Self.json(key, $0, run: id) }
+            metrics += try await points(id, key).prefix(max(0, limit - metrics.count)).map {
+                Self.json(key, $0, run: id)
+            }
         }
         return .json(["metrics": .array(metrics)])
     }
@@ -84,7 +87,8 @@ extension MLflowAPI {
                 "Both start_step and end_step must be specified together, or neither may be specified.")
         }
         if let start, let end, start > end {
-            throw MLflowFailure.invalid("end_step must be greater than start_step. Found start_step=\(start) and end_step=\(end).")
+            throw MLflowFailure.invalid(
+                "end_step must be greater than start_step. Found start_step=\(start) and end_step=\(end).")
         }
         let limit = try call.int("max_results") ?? 2500
         guard (1...2500).contains(limit) else {

@@ -47,7 +47,8 @@ extension MLflowAPI {
         }
         guard let name = ModelName(text) else {
             throw MLflowFailure.invalid(
-                "Invalid model name '\(text)'. Names become git tags: letters, digits, - and _, a letter or digit first and last.")
+                "Invalid model name '\(text)'. Names become git tags: letters, digits, - and _, a letter or digit first and last."
+            )
         }
         return name
     }
@@ -148,7 +149,8 @@ extension MLflowAPI {
         let model = try registeredModel(call.required("name"))
         let key = try call.required("key")
         try Names.check(key, path: "key", what: "key", limit: 250)
-        try record(model.name, [("set", .sorted([key: Names.cut(try call.text("value") ?? "", 100_000)])), ("deleted", false)])
+        try record(
+            model.name, [("set", .sorted([key: Names.cut(try call.text("value") ?? "", 100_000)])), ("deleted", false)])
         return .nothing
     }
 
@@ -193,7 +195,8 @@ extension MLflowAPI {
             default: throw MLflowFailure.invalid("Invalid order by key '\(key.key)' specified.")
             }
         }
-        return .json(Page(Array(sorted.dropFirst(offset)), limit: limit, offset: offset).json("registered_models", \.json))
+        return .json(
+            Page(Array(sorted.dropFirst(offset)), limit: limit, offset: offset).json("registered_models", \.json))
     }
 
     private func latestVersions(_ call: Call) throws -> Answer {
@@ -219,7 +222,8 @@ extension MLflowAPI {
         let alias = try call.required("alias")
         guard alias.utf8.allSatisfy({ Call.isWord($0) || $0 == 0x2d }) else {
             throw MLflowFailure.invalid(
-                "Invalid alias name: '\(alias)'. Names may only contain alphanumerics, underscores (_), and dashes (-).")
+                "Invalid alias name: '\(alias)'. Names may only contain alphanumerics, underscores (_), and dashes (-)."
+            )
         }
         try Names.checkLength(alias, "Registered model alias name", 255)
         return alias

@@ -38,7 +38,7 @@ extension MLflowAPI {
         record.take(tags: tags)
         record.parent = record.parent ?? session.map(\.run)
         try ledger.begin(record)
-        return .json(["run": try json(ledger.run(record.run.description), in: experiments(), inputs: nil)])
+        return try answer(ledger.run(record.run.description))
     }
 
     /// The commit that a run's code is: what its tag says, if that is here, else HEAD.
@@ -55,7 +55,8 @@ extension MLflowAPI {
     }
 
     /// Lets the first run of a script be the run of the command that started it.
-    private func adopt(_ id: String, _ tags: [String: String], _ experiment: RegistryFold.Experiment, named: Bool) throws
+    private func adopt(_ id: String, _ tags: [String: String], _ experiment: RegistryFold.Experiment, named: Bool)
+        throws
         -> Answer
     {
         try ledger.write(id) { events, run in
@@ -65,13 +66,18 @@ extension MLflowAPI {
             if run.experiment == nil, experiment.id != "0" { set[Run.experimentTag] = experiment.name }
             events.tags(set)
         }
-        return .json(["run": try json(ledger.run(id), in: experiments(), inputs: nil)])
+        return try answer(ledger.run(id))
+    }
+
+    private func answer(_ run: Run) throws -> Answer {
+        .json(["run": try json(run, in: experiments(for: run), inputs: nil)])
     }
 
     // MARK: Looking
 
     private func getRun(_ call: Call) async throws -> Answer {
-        .json(["run": try await whole(try ledger.run(call.run()), in: experiments())])
+        let run = try ledger.run(call.run())
+        return .json(["run": try await whole(run, in: experiments(for: run))])
     }
 
     private func searchRuns(_ call: Call) async throws -> Answer {
@@ -156,7 +162,8 @@ extension MLflowAPI {
             let known = if let sets { sets } else { try await datasets(of: run) }
             sets = known
             let holds = known.contains { dataset in
-                let text = condition.key == "context" ? Self.context(dataset) : dataset["dataset"]?[condition.key]?.string
+                let text =
+                    condition.key == "context" ? Self.context(dataset) : dataset["dataset"]?[condition.key]?.string
                 return condition.holds(text.map { .text($0) })
             }
             if !holds { return false }
@@ -177,11 +184,13 @@ extension MLflowAPI {
             guard let end = Self.ends[status] else { throw MLflowFailure.value(.string(status), of: "status") }
             try await setStatus(run, end, try call.int("end_time"), as: status)
         }
-        let info = try info(ledger.run(id), in: experiments())
-        return .json(["run_info": info])
+        let changed = try ledger.run(id)
+        return .json(["run_info": info(changed, in: try experiments(for: changed))])
     }
 
-    private static let statuses: [Int64: String] = [1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"]
+    private static let statuses: [Int64: String] = [
+        1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED",
+    ]
     /// A status as an end; nil inside for one that is none.
     private static let ends: [String: RunRecord.End.Status?] = [
         "RUNNING": nil, "SCHEDULED": nil, "FINISHED": .finished, "FAILED": .failed, "KILLED": .killed,

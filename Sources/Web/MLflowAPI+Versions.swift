@@ -85,22 +85,24 @@ extension MLflowAPI {
             throw MLflowFailure(.badRequest, "the repository has no commit yet")
         }
         let commit = try await commit(model.name, source.items, run, on: parent)
+        let set = try Self.tags(call.list("tags"), key: 250, value: 100_000)
         for _ in 0..<20 {
             let entry = try tags().models[model.name]
             let number = (entry?.versions.map { Int64($0.version.major) }.max() ?? 0) + 1
-            // What is said of the version stands before its tag does: whoever sees the one sees the other.
-            try registry.add(
-                "version",
-                [
-                    ("model", .string(model.name.description)), ("version", .int(number)), ("source", .string(given)),
-                    ("run", source.run.map { .string($0) }), ("logged_model", source.model.map { .string($0) }),
-                    ("link", try call.text("run_link").map { .string($0) }),
-                    ("description", try call.text("description").map { .string($0) }),
-                    ("set", .sorted(try Self.tags(call.list("tags"), key: 250, value: 100_000))),
-                ])
             let tag = ModelTag(model.name, .register(SemanticVersion(Int(number), 0, 0)))
             let message = Self.message(tag, commit, entry)
             if try await make(tag, on: commit, after: entry?.lastChange, message) {
+                // The tag decides whose number it is.
+                try registry.add(
+                    "version",
+                    [
+                        ("model", .string(model.name.description)), ("version", .int(number)),
+                        ("source", .string(given)),
+                        ("run", source.run.map { .string($0) }), ("logged_model", source.model.map { .string($0) }),
+                        ("link", try call.text("run_link").map { .string($0) }),
+                        ("description", try call.text("description").map { .string($0) }),
+                        ("set", .sorted(set)),
+                    ])
                 return .json(["model_version": try version(model.name.description, number).json])
             }
         }
@@ -172,7 +174,8 @@ extension MLflowAPI {
         }
         let pointers = PointerCommit(repository, items, replacing: path)
         if let item = try pointers.keepContent() {
-            guard try await ledger.file(of: item.digest, size: item.size) != nil, try pointers.keepContent() == nil else {
+            guard try await ledger.file(of: item.digest, size: item.size) != nil, try pointers.keepContent() == nil
+            else {
                 throw MLflowFailure.missing("the content of \(item.path) is not here")
             }
         }
@@ -206,7 +209,9 @@ extension MLflowAPI {
             return true
         }
         var order = try call.texts("order_by").map { try OrderKey($0) }
-        order += [try OrderKey("last_updated_timestamp DESC"), try OrderKey("name"), try OrderKey("version_number DESC")]
+        order += [
+            try OrderKey("last_updated_timestamp DESC"), try OrderKey("name"), try OrderKey("version_number DESC"),
+        ]
         let sorted = try OrderKey.sorted(chosen, order, id: \.version.tag) { try Self.value(of: $0, $1.kind, $1.key) }
         return .json(Page(Array(sorted.dropFirst(offset)), limit: limit, offset: offset).json("model_versions", \.json))
     }
@@ -233,7 +238,8 @@ extension MLflowAPI {
             uri = Self.artifactURI(try loggedModel(id))
         } else if let rest = uri.dropping(prefix: "runs:/") {
             let id = String(rest.prefix { $0 != "/" })
-            uri = Self.artifactURI(id, try experiments().id(of: ledger.run(id))) + rest.dropFirst(id.count)
+            let run = try ledger.run(id)
+            uri = Self.artifactURI(id, try experiments(for: run).id(of: run)) + rest.dropFirst(id.count)
         } else if uri.hasPrefix("models:/") {
             uri = "mlflow-artifacts:/" + version.folder
         }
@@ -254,7 +260,8 @@ extension MLflowAPI {
         let archives = call.bool("archive_existing_versions")
         if archives, stage != "Staging", stage != "Production" {
             throw MLflowFailure.invalid(
-                "Model version transition cannot archive existing model versions because '\(stage)' is not an Active stage.")
+                "Model version transition cannot archive existing model versions because '\(stage)' is not an Active stage."
+            )
         }
         if archives {
             for other in try registeredModel(version.model.description).versions

@@ -25,7 +25,9 @@ final class MLflowAPI: Sendable {
 
     private static let endpoints: [String: Endpoint] = {
         var all: [String: Endpoint] = [:]
-        for table in [experimentEndpoints, runEndpoints, loggingEndpoints, metricEndpoints, modelEndpoints, versionEndpoints] {
+        for table in [
+            experimentEndpoints, runEndpoints, loggingEndpoints, metricEndpoints, modelEndpoints, versionEndpoints,
+        ] {
             all.merge(table) { $1 }
         }
         return all

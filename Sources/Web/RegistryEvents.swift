@@ -157,7 +157,9 @@ struct RegistryFold: Sendable {
         model.status = json["status"]?.string ?? model.status
         model.params.merge(json["params"]?.texts ?? [:]) { $1 }
         Self.change(&model.tags, json)
-        for metric in json["metrics"]?.array ?? [] where !model.metrics.contains(metric) { model.metrics.append(metric) }
+        for metric in json["metrics"]?.array ?? [] where !model.metrics.contains(metric) {
+            model.metrics.append(metric)
+        }
         for file in json["files"]?.array ?? [] {
             guard let path = file["path"]?.string, let digest = file["oid"]?.string.flatMap({ Digest($0) }) else {
                 continue

@@ -1,6 +1,6 @@
 internal import Base
-internal import Hummingbird
 internal import HTTPTypes
+internal import Hummingbird
 internal import NIOCore
 internal import SystemPackage
 
@@ -29,7 +29,8 @@ extension WebResponder {
     }
 
     static func page(_ status: HTTPResponse.Status, _ title: String, _ words: String) -> Response {
-        let text = "<!doctype html>\n<html lang=en>\n<title>\(status.code) \(title)</title>\n<h1>\(title)</h1>\n<p>\(words)</p>\n"
+        let text =
+            "<!doctype html>\n<html lang=en>\n<title>\(status.code) \(title)</title>\n<h1>\(title)</h1>\n<p>\(words)</p>\n"
         return answer(status, "text/html; charset=utf-8", Array(text.utf8))
     }
 

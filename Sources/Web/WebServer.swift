@@ -1,7 +1,7 @@
 public import Base
 public import GitKit
-internal import Hummingbird
 internal import HTTPTypes
+internal import Hummingbird
 internal import Logging
 internal import NIOCore
 public import Runs
@@ -29,7 +29,9 @@ public struct WebServer: Sendable {
     private let ledger: Ledger
 
     /// `store` is asked for the recorded runs when the first request needs them.
-    public init(_ repository: Repository, _ settings: Settings = Settings(), store: @escaping @Sendable () throws -> RunStore)
+    public init(
+        _ repository: Repository, _ settings: Settings = Settings(), store: @escaping @Sendable () throws -> RunStore
+    )
         throws
     {
         guard try repository.head() != nil else { throw UnbornFailure() }
@@ -146,7 +148,7 @@ struct WebResponder: HTTPResponder {
         let run = try api.ledger.run(call.run())
         let path = try Names.artifactPath(call.text("path") ?? "")
         let files = try Artifacts(api: api).list(.run(run.id, path: path), relative: false)
-        let root = MLflowAPI.artifactURI(run.id, try api.experiments().id(of: run))
+        let root = MLflowAPI.artifactURI(run.id, try api.experiments(for: run).id(of: run))
         return .present([("root_uri", .string(root)), ("files", files.isEmpty ? nil : .array(files))])
     }
 

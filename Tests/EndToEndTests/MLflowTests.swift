@@ -26,7 +26,9 @@ struct MLflowTests {
     }
 
     /// Runs a script with MLflow's client; its last line of output is returned.
-    private func python(_ script: String, _ words: String..., environment: [String: String] = [:]) async throws -> String {
+    private func python(_ script: String, _ words: String..., environment: [String: String] = [:]) async throws
+        -> String
+    {
         let variables = [
             "MLFLOW_TRACKING_URI": "http://127.0.0.1:\(port)", "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
             "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "PYTHONWARNINGS": "ignore",
@@ -185,7 +187,9 @@ struct MLflowTests {
         #expect(child["metrics"] == ["m": 2.0] && child["source"] == "mlflow")
         // Nobody without the token is answered.
         let probe = try await project.ml(
-            "run", "--", "sh", "-c", #"curl -s -o /dev/null -w '%{http_code}\n' "$MLFLOW_TRACKING_URI/api/2.0/mlflow/experiments/get?experiment_id=0""#)
+            "run", "--", "sh", "-c",
+            #"curl -s -o /dev/null -w '%{http_code}\n' "$MLFLOW_TRACKING_URI/api/2.0/mlflow/experiments/get?experiment_id=0""#
+        )
         #expect(probe.output == "401\n")
     }
 

@@ -6,7 +6,10 @@ import Testing
 @testable import Web
 
 struct AccessTests {
-    private func refusal(_ access: Access, host: String? = "localhost:1", origin: String? = nil, who: String? = nil, role: Access.Role = .read)
+    private func refusal(
+        _ access: Access, host: String? = "localhost:1", origin: String? = nil, who: String? = nil,
+        role: Access.Role = .read
+    )
         -> MLflowFailure.Code?
     {
         do {

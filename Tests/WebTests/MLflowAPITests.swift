@@ -67,13 +67,17 @@ struct MLflowAPITests {
         #expect(found?["name"] == "e" && found?["lifecycle_stage"] == "active")
         #expect(found?["tags"] == [["key": "a", "value": "1"]])
         #expect(try await ask("POST", "experiments/update", ["experiment_id": id ?? .null, "new_name": "f"]) == [:])
-        #expect(try await ask("GET", "experiments/get-by-name", ["experiment_name": "f"])["experiment"]?["experiment_id"] == id)
-        try await ask("POST", "experiments/set-experiment-tag", ["experiment_id": id ?? .null, "key": "b", "value": "2"])
+        #expect(
+            try await ask("GET", "experiments/get-by-name", ["experiment_name": "f"])["experiment"]?["experiment_id"]
+                == id)
+        try await ask(
+            "POST", "experiments/set-experiment-tag", ["experiment_id": id ?? .null, "key": "b", "value": "2"])
         #expect(try await ask("POST", "experiments/delete", ["experiment_id": id ?? .null]) == [:])
         #expect(
             try await ask("POST", "experiments/update", ["experiment_id": id ?? .null, "new_name": "g"])["error"]
                 == "INVALID_STATE")
-        #expect(try await ask("POST", "runs/create", ["experiment_id": id ?? .null])["error"] == "INVALID_PARAMETER_VALUE")
+        #expect(
+            try await ask("POST", "runs/create", ["experiment_id": id ?? .null])["error"] == "INVALID_PARAMETER_VALUE")
         let deleted = try await ask("POST", "experiments/search", ["max_results": 10, "view_type": "DELETED_ONLY"])
         #expect(deleted["experiments"]?.array?.count == 1)
         #expect(try await ask("POST", "experiments/restore", ["experiment_id": id ?? .null]) == [:])
@@ -86,28 +90,59 @@ struct MLflowAPITests {
         #expect(rest["next_page_token"] == nil)
     }
 
+    struct Wrong: Sendable {
+        let method: String
+        let path: String
+        let body: JSON
+        let code: String
+        let message: String
+
+        init(_ method: String, _ path: String, _ body: JSON, _ code: String, _ message: String) {
+            (self.method, self.path, self.body, self.code, self.message) = (method, path, body, code, message)
+        }
+    }
+
     @Test(arguments: [
-        ("POST", "experiments/create", [:] as JSON, "INVALID_PARAMETER_VALUE", "Missing value for required parameter 'name'."),
-        ("POST", "experiments/create", ["name": 123], "INVALID_PARAMETER_VALUE", "Invalid value 123 for parameter 'name'"),
-        ("GET", "experiments/get", ["experiment_id": "99"], "RESOURCE_DOES_NOT_EXIST", "No Experiment with id=99 exists"),
-        ("GET", "experiments/get", ["experiment_id": "abc"], "INVALID_PARAMETER_VALUE", "Invalid experiment ID 'abc'"),
-        ("GET", "runs/get", ["run_id": "abc"], "RESOURCE_DOES_NOT_EXIST", "Run with id=abc not found"),
-        ("GET", "runs/get", ["run_id": "../x"], "INVALID_PARAMETER_VALUE", "Invalid value \"../x\" for parameter 'run_id'"),
-        ("POST", "runs/search", ["filter": "metrics.a > 1 or metrics.b > 1"], "INVALID_PARAMETER_VALUE", "Invalid clause"),
-        ("POST", "runs/search", ["max_results": 50_001], "INVALID_PARAMETER_VALUE", "Invalid value 50001 for parameter 'max_results'"),
-        ("GET", "registered-models/get", ["name": "x"], "RESOURCE_DOES_NOT_EXIST", "Registered Model with name=x not found"),
-        ("POST", "registered-models/create", ["name": "a/b"], "INVALID_PARAMETER_VALUE", "Invalid model name 'a/b'"),
-        ("GET", "model-versions/get", ["name": "x", "version": "a"], "INVALID_PARAMETER_VALUE", "Parameter 'version' must be an integer"),
-        ("GET", "logged-models/m-1", [:], "RESOURCE_DOES_NOT_EXIST", "Logged model with ID 'm-1' not found."),
-        ("GET", "metrics/get-history-bulk-interval", ["metric_key": "a"], "INVALID_PARAMETER_VALUE", "GetMetricHistoryBulk"),
-        ("POST", "no/such", [:], "route", ""), ("PUT", "runs/create", [:], "route", ""),
+        Wrong(
+            "POST", "experiments/create", [:], "INVALID_PARAMETER_VALUE", "Missing value for required parameter 'name'."
+        ),
+        Wrong(
+            "POST", "experiments/create", ["name": 123], "INVALID_PARAMETER_VALUE",
+            "Invalid value 123 for parameter 'name'"),
+        Wrong(
+            "GET", "experiments/get", ["experiment_id": "99"], "RESOURCE_DOES_NOT_EXIST",
+            "No Experiment with id=99 exists"),
+        Wrong(
+            "GET", "experiments/get", ["experiment_id": "abc"], "INVALID_PARAMETER_VALUE", "Invalid experiment ID 'abc'"
+        ),
+        Wrong("GET", "runs/get", ["run_id": "abc"], "RESOURCE_DOES_NOT_EXIST", "Run with id=abc not found"),
+        Wrong(
+            "GET", "runs/get", ["run_id": "../x"], "INVALID_PARAMETER_VALUE",
+            "Invalid value \"../x\" for parameter 'run_id'"),
+        Wrong(
+            "POST", "runs/search", ["filter": "metrics.a > 1 or metrics.b > 1"], "INVALID_PARAMETER_VALUE",
+            "Invalid clause"),
+        Wrong(
+            "POST", "runs/search", ["max_results": 50_001], "INVALID_PARAMETER_VALUE",
+            "Invalid value 50001 for parameter 'max_results'"),
+        Wrong(
+            "GET", "registered-models/get", ["name": "x"], "RESOURCE_DOES_NOT_EXIST",
+            "Registered Model with name=x not found"),
+        Wrong(
+            "POST", "registered-models/create", ["name": "a/b"], "INVALID_PARAMETER_VALUE", "Invalid model name 'a/b'"),
+        Wrong(
+            "GET", "model-versions/get", ["name": "x", "version": "a"], "INVALID_PARAMETER_VALUE",
+            "Parameter 'version' must be an integer"),
+        Wrong("GET", "logged-models/m-1", [:], "RESOURCE_DOES_NOT_EXIST", "Logged model with ID 'm-1' not found."),
+        Wrong(
+            "GET", "metrics/get-history-bulk-interval", ["metric_key": "a"], "INVALID_PARAMETER_VALUE",
+            "GetMetricHistoryBulk"),
+        Wrong("POST", "no/such", [:], "route", ""), Wrong("PUT", "runs/create", [:], "route", ""),
     ])
-    func `what is wrong is told in MLflow's words`(
-        method: String, path: String, body: JSON, code: String, message: String
-    ) async throws {
-        let answer = try await ask(method, path, body)
-        #expect(answer["error"]?.string == code, "\(answer)")
-        #expect(answer["message"]?.string?.hasPrefix(message) ?? message.isEmpty, "\(answer)")
+    func `what is wrong is told in MLflow's words`(wrong: Wrong) async throws {
+        let answer = try await ask(wrong.method, wrong.path, wrong.body)
+        #expect(answer["error"]?.string == wrong.code, "\(answer)")
+        #expect(answer["message"]?.string?.hasPrefix(wrong.message) ?? wrong.message.isEmpty, "\(answer)")
     }
 
     // MARK: Logging
@@ -115,7 +150,9 @@ struct MLflowAPITests {
     @Test func `what is logged is read back, a retry changes nothing, and an ended run takes more`() async throws {
         let id = try await makeRun([("run_name", "r")])
         for _ in 0..<2 {
-            #expect(try await ask("POST", "runs/log-parameter", ["run_id": .string(id), "key": "lr", "value": "0.1"]) == [:])
+            #expect(
+                try await ask("POST", "runs/log-parameter", ["run_id": .string(id), "key": "lr", "value": "0.1"]) == [:]
+            )
             #expect(
                 try await ask(
                     "POST", "runs/log-metric",
@@ -127,8 +164,11 @@ struct MLflowAPITests {
                 ["run_id": .string(id), "metrics": [["key": .string(key), "value": 2, "timestamp": 7, "step": 3]]])
         }
         let changed = try await ask("POST", "runs/log-parameter", ["run_id": .string(id), "key": "lr", "value": "0.2"])
-        #expect(changed["message"]?.string?.hasPrefix("Changing param values is not allowed. Param with key='lr'") == true)
-        #expect(try await ask("POST", "runs/delete-tag", ["run_id": .string(id), "key": "no"])["error"] == "RESOURCE_DOES_NOT_EXIST")
+        #expect(
+            changed["message"]?.string?.hasPrefix("Changing param values is not allowed. Param with key='lr'") == true)
+        #expect(
+            try await ask("POST", "runs/delete-tag", ["run_id": .string(id), "key": "no"])["error"]
+                == "RESOURCE_DOES_NOT_EXIST")
         let end: JSON = ["run_id": .string(id), "status": "FINISHED", "end_time": 1_005_000]
         for _ in 0..<2 {
             let answer = try await ask("POST", "runs/update", end)
@@ -151,10 +191,14 @@ struct MLflowAPITests {
             #expect(history["metrics"]?.array?.first?["timestamp"] == 5)
         }
         // Taken up again, it goes on and ends anew.
-        #expect(try await ask("POST", "runs/update", ["run_id": .string(id), "status": "RUNNING"])["run_info"]?["status"] == "RUNNING")
+        #expect(
+            try await ask("POST", "runs/update", ["run_id": .string(id), "status": "RUNNING"])["run_info"]?["status"]
+                == "RUNNING")
         try await ask(
             "POST", "runs/log-metric", ["run_id": .string(id), "key": "late", "value": 2.5, "timestamp": 10, "step": 1])
-        #expect(try await ask("POST", "runs/update", ["run_id": .string(id), "status": "FAILED"])["run_info"]?["status"] == "FAILED")
+        #expect(
+            try await ask("POST", "runs/update", ["run_id": .string(id), "status": "FAILED"])["run_info"]?["status"]
+                == "FAILED")
         try api.ledger.fold()
         let late = try await ask("GET", "metrics/get-history", ["run_id": .string(id), "metric_key": "late"])
         #expect(late["metrics"]?.array?.map { $0["value"] } == [1.5, 2.5])
@@ -175,7 +219,8 @@ struct MLflowAPITests {
                 "A batch logging request can contain at most 1000 metrics. Got 1001 metrics.") == true)
         for bad in [metric("a/../b"), metric("a", "x"), metric("a", nil), metric("a", 1, -1)] {
             #expect(
-                try await batch([JSON.Member("metrics", .array([metric("good"), bad]))])["error"] == "INVALID_PARAMETER_VALUE")
+                try await batch([JSON.Member("metrics", .array([metric("good"), bad]))])["error"]
+                    == "INVALID_PARAMETER_VALUE")
         }
         let twice: JSON = [["key": "p", "value": "1"], ["key": "p", "value": "2"]]
         #expect(try await batch([JSON.Member("params", twice)])["error"] == "INVALID_PARAMETER_VALUE")
@@ -192,7 +237,9 @@ struct MLflowAPITests {
         try await ask("POST", "experiments/create", ["name": "other"])
         var ids: [String] = []
         for i in 0..<5 {
-            let id = try await makeRun([("run_name", .string("r\(i)")), ("tags", [["key": "n", "value": .string("\(i % 2)")]])])
+            let id = try await makeRun([
+                ("run_name", .string("r\(i)")), ("tags", [["key": "n", "value": .string("\(i % 2)")]]),
+            ])
             ids.append(id)
             if i < 4 {
                 try await ask(
@@ -217,7 +264,10 @@ struct MLflowAPITests {
         repeat {
             let answer = try await ask(
                 "POST", "runs/search",
-                ["experiment_ids": ["0"], "max_results": 2, "order_by": ["metrics.loss ASC"], "page_token": token ?? .null])
+                [
+                    "experiment_ids": ["0"], "max_results": 2, "order_by": ["metrics.loss ASC"],
+                    "page_token": token ?? .null,
+                ])
             seen += answer["runs"]?.array?.compactMap { $0["info"]?["run_name"]?.string } ?? []
             token = answer["next_page_token"]
         } while token != nil
@@ -227,22 +277,31 @@ struct MLflowAPITests {
         #expect(try await names(["run_view_type": "ALL", "order_by": ["metrics.loss ASC"]]).count == 5)
         try await ask("POST", "runs/restore", ["run_id": .string(ids[0])])
         #expect(try await names([:]).count == 5)
-        #expect(try await ask("POST", "runs/search", ["experiment_ids": [.string(MLflowWriter.experimentID("other"))]]) == [:])
+        #expect(
+            try await ask("POST", "runs/search", ["experiment_ids": [.string(MLflowWriter.experimentID("other"))]])
+                == [:])
     }
 
     @Test func `histories are cut into pages and sampled with their ends`() async throws {
         let id = try await makeRun()
         let metrics = JSON.array(
-            (0..<1000).map { ["key": "a", "value": .int(Int64($0)), "timestamp": .int(Int64($0)), "step": .int(Int64($0))] })
+            (0..<1000).map {
+                ["key": "a", "value": .int(Int64($0)), "timestamp": .int(Int64($0)), "step": .int(Int64($0))]
+            })
         #expect(try await ask("POST", "runs/log-batch", ["run_id": .string(id), "metrics": metrics]) == [:])
-        let page = try await ask("GET", "metrics/get-history", ["run_id": .string(id), "metric_key": "a", "max_results": 600])
+        let page = try await ask(
+            "GET", "metrics/get-history", ["run_id": .string(id), "metric_key": "a", "max_results": 600])
         #expect(page["metrics"]?.array?.count == 600)
         let rest = try await ask(
             "GET", "metrics/get-history",
-            ["run_id": .string(id), "metric_key": "a", "max_results": 600, "page_token": page["next_page_token"] ?? .null])
+            [
+                "run_id": .string(id), "metric_key": "a", "max_results": 600,
+                "page_token": page["next_page_token"] ?? .null,
+            ])
         #expect(rest["metrics"]?.array?.first?["value"] == 600.0 && rest["metrics"]?.array?.count == 400)
         let sampled = try await ask(
-            "GET", "metrics/get-history-bulk-interval", ["run_ids": [.string(id)], "metric_key": "a", "max_results": 10])
+            "GET", "metrics/get-history-bulk-interval",
+            ["run_ids": [.string(id)], "metric_key": "a", "max_results": 10])
         let steps = sampled["metrics"]?.array?.compactMap { $0["step"]?.int } ?? []
         #expect(steps.first == 0 && steps.last == 999 && steps.count <= 12)
         #expect(try await ask("GET", "metrics/get-history", ["run_id": .string(id), "metric_key": "none"]) == [:])
@@ -262,7 +321,8 @@ struct MLflowAPITests {
         let found = try await ask("POST", "runs/search", ["experiment_ids": [experiment?["experiment_id"] ?? .null]])
         let run = try #require(found["runs"]?.array?.first)
         #expect(run["info"]?["run_name"] == "by hand" && run["info"]?["status"] == "FINISHED")
-        #expect(run["data"]?["tags"]?.array?.contains(["key": "mlflow.source.name", "value": "python train.py"]) == true)
+        #expect(
+            run["data"]?["tags"]?.array?.contains(["key": "mlflow.source.name", "value": "python train.py"]) == true)
     }
 }
 

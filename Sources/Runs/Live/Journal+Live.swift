@@ -9,7 +9,9 @@ extension Journal {
     public func append(_ points: [(key: String, point: MetricPoint)], to run: String) throws {
         try whileGoingOn(run) {
             let (plain, reserved) = Self.sorted(points)
-            if !plain.isEmpty { try Files.append(MetricWriter.lines(plain), to: folder(of: run).appending("metrics.jsonl")) }
+            if !plain.isEmpty {
+                try Files.append(MetricWriter.lines(plain), to: folder(of: run).appending("metrics.jsonl"))
+            }
             if !reserved.isEmpty { try appendCurves(reserved, to: run) }
         }
     }
@@ -54,7 +56,8 @@ extension Journal {
     /// Adds events to a run that has ended: they wait here for the next fold, with all that is known of the run.
     ///
     /// `recorded` is asked for the run's lines when it is not here.
-    public func amend(_ run: String, recorded: () throws -> [String], _ build: (inout RunEvents) throws -> Void) throws {
+    public func amend(_ run: String, recorded: () throws -> [String], _ build: (inout RunEvents) throws -> Void) throws
+    {
         guard let id = UUIDv7(run) else { throw RunIDFailure(id: run) }
         try FileLock.with(lock) {
             if try join(inside: run) { throw JournalFailure.goesOn(run) }

@@ -35,9 +35,11 @@ extension RunStore {
     public func lines(of run: Run) throws -> [String] {
         let notes = try RunKey(run.id).map { key in try index.read { try IndexLookup($0).notes(of: key) } } ?? []
         let lines = try Set([run.commit] + notes).flatMap { try log.lines(on: $0) }
-        return Set(lines.filter { line in
-            line.contains(run.id) && (try? JSON.parse(line))?["run"]?.string == run.id
-        }).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        return Set(
+            lines.filter { line in
+                line.contains(run.id) && (try? JSON.parse(line))?["run"]?.string == run.id
+            }
+        ).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 }
 
