@@ -1,4 +1,4 @@
-public import Base
+internal import Base
 internal import SystemPackage
 
 /// What a server does with the runs of its clients: many processes may write to one run, and it may have ended before.
