@@ -1,4 +1,4 @@
-public import Base
+internal import Base
 public import GitKit
 internal import Pointers
 public import Runs

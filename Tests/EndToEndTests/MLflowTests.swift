@@ -150,7 +150,7 @@ struct MLflowTests {
             """
         let urls = [port, other].map { "http://127.0.0.1:\($0)" }
         async let line = python(
-            script, urls[0], urls[1], project.path.string, environment: ["MLFLOW_HTTP_REQUEST_MAX_RETRIES": "20"])
+            script, urls[0], urls[1], project.path.string, environment: ["MLFLOW_HTTP_REQUEST_MAX_RETRIES": "10"])
         for _ in 0..<2400 where try project.text("middle") == nil { try await Task.sleep(for: .milliseconds(50)) }
         first.identity.signal(SIGKILL)
         for _ in 0..<1200 where first.identity.isRunning { try await Task.sleep(for: .milliseconds(50)) }
