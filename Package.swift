@@ -16,6 +16,13 @@ let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "s
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
 ]
+/// The web server, for the `Web` part only.
+let hummingbird: [Target.Dependency] = [
+    .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HTTPTypes", package: "swift-http-types"),
+    .product(name: "Logging", package: "swift-log"),
+    .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+    .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+]
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
@@ -38,12 +45,16 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1", traits: []),
         .package(url: "https://github.com/hummingbird-project/swift-mustache", exact: "2.1.1"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2", traits: []),
     ],
     targets: [
@@ -76,9 +87,13 @@ let package = Package(
                 + nio,
             swiftSettings: settings),
         .target(
+            name: "Web",
+            dependencies: ["Base", "GitKit", "Storage", "Pointers", "Runs", "Models", system] + hummingbird + nio,
+            swiftSettings: settings),
+        .target(
             name: "Commands",
             dependencies: [
-                "Base", "GitKit", "Transport", "Storage", "Pointers", "Runs", "Models", "Images", "Delivery",
+                "Base", "GitKit", "Transport", "Storage", "Pointers", "Runs", "Models", "Images", "Delivery", "Web",
                 argumentParser, system,
             ],
             swiftSettings: settings),
@@ -93,6 +108,7 @@ let package = Package(
         tests("Models", "GitKit", "Runs"),
         tests("Images", "Gzip", "Storage", "Transport"),
         tests("Delivery", "GitKit", "Transport", "Models", "Images"),
+        tests("Web", "GitKit", "Runs"),
         .testTarget(name: "EndToEndTests", dependencies: ["Base", "TestSupport", system], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

@@ -18,7 +18,7 @@ extension Journal {
     public static let patience = 100
 
     /// The lock that whoever seals or folds holds.
-    private var lock: FilePath { root.appending("lock") }
+    var lock: FilePath { root.appending("lock") }
 
     /// Folds every run that has ended into what `publish` writes, and forgets it here once that is done.
     ///
@@ -56,7 +56,7 @@ extension Journal {
     }
 
     /// The commit that the start line names.
-    private static func code(_ lines: [String]) -> ObjectID? {
+    static func code(_ lines: [String]) -> ObjectID? {
         lines.lazy.compactMap { (try? JSON.parse($0))?["code"]?.string.flatMap { ObjectID($0) } }.first
     }
 

@@ -84,5 +84,9 @@ extension Journal {
         return lines.series
     }
 
-    static func hasEnd(_ lines: [String]) -> Bool { lines.contains { $0.contains(#","ev":"end","#) } }
+    /// Whether the run has ended and was not taken up again since.
+    static func hasEnd(_ lines: [String]) -> Bool {
+        let last = lines.last { $0.contains(#","ev":"end","#) || $0.contains(#","ev":"resume"}"#) }
+        return last?.contains(#","ev":"end","#) ?? false
+    }
 }

@@ -48,7 +48,10 @@ public struct Journal: Sendable {
     public func append(to run: String, _ build: (inout RunEvents) throws -> Void) throws {
         guard let id = UUIDv7(run), Files.exists(folder(of: run)) else { throw JournalFailure.ended(run) }
         try FileLock.with(folder(of: run).appending("lock")) {
-            guard let lines = try lines(of: run) else { throw JournalFailure.ended(run) }
+            // A server may have ended it while this one waited; then the lock has only made the folder anew.
+            guard Files.exists(folder(of: run).appending("owner")), let lines = try lines(of: run) else {
+                throw JournalFailure.ended(run)
+            }
             var events = RunEvents(run: id, at: Self.next(after: lines))
             try build(&events)
             if !events.lines.isEmpty { try Files.append(Self.text(events.lines), to: file(of: run)) }
@@ -121,6 +124,14 @@ struct RunOwner {
         try Files.replace(folder.appending(Self.name), with: json.encoded())
     }
 
+    /// The same with one more process; those that have died are forgotten.
+    func joined(by process: ProcessIdentity) -> RunOwner {
+        let others = boot == Self.currentBoot ? processes.filter { $0.isRunning && $0 != process } : []
+        return RunOwner(others + [process])
+    }
+
+    func has(_ process: ProcessIdentity) -> Bool { boot == Self.currentBoot && processes.contains(process) }
+
     var isAlive: Bool { boot == Self.currentBoot && processes.contains { $0.isRunning } }
 
     /// Changes with every start of the machine; a process id from before means nothing.
@@ -131,18 +142,21 @@ struct RunOwner {
 /// Why nothing could be added to a run.
 public enum JournalFailure: Failure {
     case ended(String)
+    case goesOn(String)
     case noRun
 
     public var kind: FailureKind { .user }
     public var description: String {
         switch self {
         case .ended(let run): "the run \(run.prefix(12)) does not go on any more"
+        case .goesOn(let run): "the run \(run.prefix(12)) goes on"
         case .noRun: "this is not the inside of a run: GIT_ML_RUN is not set"
         }
     }
     public var hints: [String] {
         switch self {
         case .ended: ["to add a tag to it, run `git ml tag --run RUN key=value`"]
+        case .goesOn: ["try it again"]
         case .noRun: ["start the script with `git ml run -- COMMAND`, or name a run with --run"]
         }
     }

@@ -62,6 +62,8 @@ public struct Run: Sendable {
 
     /// The tag that MLflow and we keep a run's new name in.
     public static let nameTag = "mlflow.runName"
+    /// The tag that a run's experiment is kept in when it was not known at the start.
+    public static let experimentTag = "git-ml.experiment"
     /// The tag that MLflow and we keep a note on a run in.
     public static let noteTag = "mlflow.note.content"
 
@@ -124,6 +126,7 @@ extension Run {
         case "tags":
             var set = event["set"]?.texts ?? [:]
             if let new = set.removeValue(forKey: Self.nameTag) { name = new }
+            if let new = set.removeValue(forKey: Self.experimentTag) { experiment = new }
             tags.merge(set) { $1 }
             for key in event["unset"]?.array ?? [] { if let key = key.string { tags[key] = nil } }
         case "inputs": Self.merge(event, into: &inputs)
@@ -134,6 +137,10 @@ extension Run {
             seconds = event["seconds"]?.double
             exit = event["exit"]?.int
             peakMemory = event["peak_memory"]?.int
+        case "resume": (status, seconds, exit) = ("running", nil, nil)
+        case "removed":
+            let paths = Set(event["paths"]?.array?.compactMap(\.string) ?? [])
+            outputs.removeAll { paths.contains($0.path) }
         case "delete": isDeleted = true
         case "restore": isDeleted = false
         default: break

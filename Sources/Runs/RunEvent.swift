@@ -95,6 +95,14 @@ public struct RunEvents: Sendable {
         add("link", [JSON.Member("commit", .string(commit.hex)), JSON.Member("exact", .bool(isExact))])
     }
 
+    /// Says that a run that had ended goes on.
+    public mutating func resume() { add("resume", []) }
+
+    /// Takes outputs off the run; their content stays where it is.
+    public mutating func removed(_ paths: [String]) {
+        if !paths.isEmpty { add("removed", [JSON.Member("paths", .array(paths.sorted().map { .string($0) }))]) }
+    }
+
     public mutating func delete() { add("delete", []) }
     public mutating func restore() { add("restore", []) }
 

@@ -15,7 +15,9 @@ struct RunCommand: AsyncParsableCommand {
             counts as killed.
 
             Inside, GIT_ML_RUN names a folder: append lines such as {"step": 1, "loss": 0.3} to its metrics.jsonl, or call
-            `git ml metric`, `param`, `tag` and `artifact`.
+            `git ml metric`, `param`, `tag` and `artifact`. A script with `import mlflow` logs into this run as it is: the first
+            run that it starts is this one, and further ones are runs inside of it. MLFLOW_TRACKING_URI and
+            MLFLOW_TRACKING_TOKEN are set for that, unless you have set MLFLOW_TRACKING_URI yourself.
 
               $ git ml run -- python train.py
               $ git ml run --name deep -p model.depth=8 -p lr=0.01 -- python train.py
@@ -43,6 +45,7 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let experiment = experiment
         let repository = try Repository.current()
         let project = try Project.inWorkTree(of: repository)
         var order = Execution.Order(command)
@@ -51,9 +54,29 @@ struct RunCommand: AsyncParsableCommand {
         order.params = param.compactMap { KeyValue($0) }.map { ($0.key, $0.value) }
         if json.isOn { order.output = .standardError }
         let execution = Execution(repository, settings: project.record, modelPaths: project.modelPaths)
-        let result = try await execution.run(order) { Terminal.error("git-ml: \(Terminal.safe($0))") }
+        let server = ServerBox()
+        if !Self.hasOwnServer { order.prepare = { await server.start(repository, for: $0, experiment: experiment) } }
+        let result: Execution.Result
+        do {
+            result = try await Self.execute(execution, order)
+        } catch {
+            await server.stop()
+            throw error
+        }
+        await server.stop()
         if json.isOn { print(result.run.json) } else { Terminal.error("git-ml: \(Self.summary(result.run))") }
         if result.exit != 0 { throw ExitCode(result.exit) }
+    }
+
+    /// Whether the person has named a tracking server; one that an outer `git ml run` has named does not count.
+    private static var hasOwnServer: Bool {
+        environmentValue("MLFLOW_TRACKING_URI") != nil && environmentValue("GIT_ML_RUN") == nil
+    }
+
+    /// The command is waited for on the main thread: the server needs those of Swift's pool, of which there may be one.
+    @MainActor
+    private static func execute(_ execution: Execution, _ order: Execution.Order) async throws -> Execution.Result {
+        try await execution.run(order) { Terminal.error("git-ml: \(Terminal.safe($0))") }
     }
 
     private static func summary(_ run: Run) -> String {

@@ -1,10 +1,7 @@
 internal import Base
 internal import GitKit
 internal import Models
-internal import Pointers
 internal import Runs
-internal import Storage
-internal import SystemPackage
 
 /// Commits the model that a run made, as pointers, on a branch that is checked out nowhere.
 ///
@@ -32,8 +29,11 @@ struct RunCommit {
         let tip = try repository.ref(ref)
         if let tip, try model.isHeld(by: tip, in: repository) { return tip }
         let parent = tip ?? model.run.commit
-        try keepContent()
-        let tree = try await tree(on: parent)
+        let pointers = PointerCommit(repository, model.outputs)
+        if let item = try pointers.keepContent() {
+            throw RunCommitFailure.noContent(run: model.run.id, path: item.path, digest: item.digest)
+        }
+        let tree = try await pointers.tree(on: parent)
         let commit = try repository.writeCommit(
             tree: tree, parents: [parent], by: repository.user(),
             message: "Add \(model.path) of the run \(model.run.name ?? model.run.id)\n\ngit-ml-run: \(model.run.id)\n")
@@ -46,55 +46,6 @@ struct RunCommit {
     private func isCheckedOut(_ ref: String) async throws -> Bool {
         let list = try await repository.git.run(["worktree", "list", "--porcelain", "-z"])
         return list.split(separator: "\0").contains { $0 == "branch \(ref)" }
-    }
-
-    /// Moves the bytes to where git's filter and `git push` look for them.
-    private func keepContent() throws {
-        let store = repository.contentStore
-        let kept = KeptObjects(repository).store
-        for item in model.outputs where item.size > 0 && !store.contains(item.digest, size: item.size) {
-            guard kept.contains(item.digest, size: item.size) else {
-                throw RunCommitFailure.noContent(run: model.run.id, path: item.path, digest: item.digest)
-            }
-            try store.insert(copyOf: kept.path(of: item.digest), as: item.digest, size: item.size)
-        }
-    }
-
-    /// The parent's tree with the pointers, and with attributes for those that no line of `.gitattributes` tracks.
-    private func tree(on parent: ObjectID) async throws -> ObjectID {
-        let index = repository.gitDirectory.appending("ml-register-\(UUIDv7())")
-        defer { Files.remove(index) }
-        let git = Git(
-            in: repository.workTree ?? repository.gitDirectory,
-            environment: ["GIT_DIR": repository.gitDirectory.string, "GIT_INDEX_FILE": index.string])
-        try await git("read-tree", parent.hex)
-        let untracked = try await untracked(git)
-        var entries = try repository.withoutFlushing {
-            try model.outputs.map { item in
-                let id = try repository.write(.blob, Array(Pointer(digest: item.digest, size: item.size).text.utf8))
-                return "100644 \(id.hex)\t\(item.path)\0"
-            }
-        }
-        if !untracked.isEmpty {
-            var text = String(decoding: try repository.file(".gitattributes", in: parent) ?? [], as: UTF8.self)
-            if !text.isEmpty, !text.hasSuffix("\n") { text += "\n" }
-            text += untracked.map(Attributes.line).joined()
-            entries.append("100644 \(try repository.write(.blob, Array(text.utf8)).hex)\t.gitattributes\0")
-        }
-        try await git.run(["update-index", "--add", "-z", "--index-info"], input: Array(entries.joined().utf8))
-        let tree = try await git("write-tree").trimmingTrailingSpace
-        guard let id = ObjectID(tree) else { throw GitFailure.malformed(object: tree, reason: "it is no tree's id") }
-        return id
-    }
-
-    /// The paths that go through no filter at the parent.
-    private func untracked(_ git: Git) async throws -> [String] {
-        let paths = model.outputs.map(\.path)
-        let text = try await git.run(
-            ["check-attr", "--cached", "-z", "--stdin", "filter"], input: Array(paths.map { $0 + "\0" }.joined().utf8))
-        // path NUL attribute NUL value NUL
-        let words = text.split(separator: "\0", omittingEmptySubsequences: false).map(String.init)
-        return stride(from: 0, to: max(0, words.count - 2), by: 3).filter { words[$0 + 2] != "lfs" }.map { words[$0] }
     }
 }
 

@@ -22,6 +22,8 @@ public struct Execution: Sendable {
         public var directory: FilePath?
         /// Variables to set for the command.
         public var environment: [String: String] = [:]
+        /// Called with the run's id when it has begun; what it returns is set for the command too.
+        public var prepare: (@Sendable (_ run: String) async -> [String: String])?
         /// Whether the command has the other variables of this process too.
         public var inheritsEnvironment = true
         /// What is put around the command; nil: nothing.
@@ -68,6 +70,8 @@ public struct Execution: Sendable {
             repository, settings: settings, modelPaths: modelPaths,
             others: settings.metricFiles.map(\.path).filter { !$0.contains("*") } + [DVCLive.folderName])
         let before = try files.state()
+        var order = order
+        if let prepare = order.prepare { order.environment.merge(await prepare(id)) { $1 } }
         let outcome: Supervisor.Outcome
         do {
             outcome = try supervise(order, program, id)

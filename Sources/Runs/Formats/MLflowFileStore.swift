@@ -135,7 +135,7 @@ public struct MLflowFileStore: Sendable {
 
 extension RunRecord {
     /// Tags that are members of a run here become those; the others stay tags.
-    mutating func take(tags all: [String: String]) {
+    public mutating func take(tags all: [String: String]) {
         var tags = all
         name = tags.removeValue(forKey: Run.nameTag) ?? name
         user = tags.removeValue(forKey: "mlflow.user") ?? user

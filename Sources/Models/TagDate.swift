@@ -1,14 +1,14 @@
-internal import Base
+public import Base
 
 /// The date of a tag: the clock, but at least one second after the model's latest tag.
 ///
 /// So GTO, which orders by these dates, comes to the same order as the counters when two tags are made in one second, and
 /// when the clocks of two people differ. A date more than a day ahead is a mistake that is not carried on.
-enum TagDate {
+public enum TagDate {
     private static let farthest: Double = 86_400
 
     /// What git is to be told; nothing when its own clock is right.
-    static func environment(after latest: Timestamp?) -> [String: String?] {
+    public static func environment(after latest: Timestamp?) -> [String: String?] {
         let given = environmentValue("GIT_COMMITTER_DATE")
         guard let latest, let now = given.map(parse) ?? .now() else { return [:] }
         let date = text(after: latest, now: now)
