@@ -19,7 +19,7 @@ public struct GitML: AsyncParsableCommand {
             """,
         version: "0.1.0",
         groupedSubcommands: [
-            CommandGroup(name: "Set up:", subcommands: [Init.self, Clone.self, Doctor.self]),
+            CommandGroup(name: "Set up:", subcommands: [Init.self, Clone.self, Doctor.self, Templates.self]),
             CommandGroup(
                 name: "Data:",
                 subcommands: [
