@@ -33,7 +33,7 @@ struct ImageSigningTests {
     /// Lets the protected branch trust a key and nothing else.
     private func trust(_ who: String, _ key: String) async throws {
         try await project.sh(
-            "echo \"\(who) $(cut -d' ' -f1,2 ../\(key).pub)\" > .ml/allowed_signers && git add . && git commit -qm trust"
+            "echo '\(who) '\"$(cut -d' ' -f1,2 ../\(key).pub)\" > .ml/allowed_signers && git add . && git commit -qm trust"
         )
     }
 

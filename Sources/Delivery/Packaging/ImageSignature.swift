@@ -93,6 +93,11 @@ struct ImageSignature {
                     "nobody's key is trusted: \(Self.files(policy).joined(separator: ", ")) is not on the protected branch"
             )
         }
+        if worst == nil, !envelope.signatures.isEmpty {
+            return .bad(
+                code: "tampered",
+                detail: "tampered: text and signature cannot be parted as they were when it was signed")
+        }
         let failure = worst ?? .unreadable(reason: "the envelope holds none")
         if case .otherText(let key) = failure {
             return .bad(code: "tampered", detail: "tampered: what \(key) has signed is something else")
