@@ -167,10 +167,10 @@ struct ModelArtifactTests {
             [
                 "-c",
                 """
-                p="podman --root $PWD/store --runroot $PWD/run --storage-driver vfs --runtime runc --cgroup-manager cgroupfs --events-backend none"
+                r=$(mktemp -d /tmp/gm.XXXXXX); p="podman --root $PWD/store --runroot $r --storage-driver vfs --runtime runc --cgroup-manager cgroupfs --events-backend none"
                 image=$($p pull -q oci:images:v1) || exit 1
                 $p run --rm --network none --cgroups disabled --ulimit nofile=1024:1024 --ulimit nproc=4096:4096 $image; s=$?
-                $p rmi -f $image > /dev/null 2>&1; exit $s
+                $p rmi -f $image > /dev/null 2>&1; rm -rf $r; exit $s
                 """,
             ])
         let refusals = ["operation not permitted", "permission denied", "cgroup", "not supported", "mount"]
