@@ -169,7 +169,7 @@ struct ModelArtifactTests {
                 """
                 r=$(mktemp -d /tmp/gm.XXXXXX); p="podman --root $PWD/store --runroot $r --storage-driver vfs --runtime runc --cgroup-manager cgroupfs --events-backend none"
                 image=$($p pull -q oci:images:v1) || exit 1
-                $p run --rm --network none --cgroups disabled --ulimit nofile=1024:1024 --ulimit nproc=4096:4096 $image; s=$?
+                $p run --rm --network none --ulimit nofile=1024:1024 --ulimit nproc=4096:4096 $image; s=$?
                 $p rmi -f $image > /dev/null 2>&1; rm -rf $r; exit $s
                 """,
             ])
