@@ -10,7 +10,7 @@ SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # What building needs, and what the tests need besides.
 BUILD_PACKAGES = libgit2-dev libcurl4-openssl-dev libsqlite3-dev pkg-config
 TEST_PACKAGES = git git-lfs gnupg openssh-server openssh-client openssl procps curl ca-certificates python3 python3-venv docker-registry skopeo umoci \
-  apache2-utils mmdebstrap bubblewrap jq
+  apache2-utils mmdebstrap bubblewrap buildah jq podman runc
 # Python with what the end-to-end tests train and serve, and the tools whose formats they read.
 VENV = .build/python
 # A base image for the tests' images: a Debian with Python, as an OCI layout. Docker Hub cannot be reached from everywhere.

@@ -19,7 +19,7 @@ public struct GitML: AsyncParsableCommand {
             """,
         version: "0.1.0",
         groupedSubcommands: [
-            CommandGroup(name: "Set up:", subcommands: [Init.self, Clone.self, Doctor.self]),
+            CommandGroup(name: "Set up:", subcommands: [Init.self, Clone.self, Doctor.self, Templates.self]),
             CommandGroup(
                 name: "Data:",
                 subcommands: [
@@ -50,7 +50,7 @@ public struct GitML: AsyncParsableCommand {
                 name: "Delivery:",
                 subcommands: [
                     RunnerCommand.self, Deliveries.self, Logs.self, Deliver.self, Cancel.self, Retry.self, Pause.self,
-                    Resume.self, Rollback.self, Render.self, Local.self, Templates.self,
+                    Resume.self, Rollback.self, Render.self, Local.self,
                 ]),
             CommandGroup(name: "Servers:", subcommands: [Serve.self]),
             CommandGroup(name: "Images:", subcommands: [Package.self, ImagesCommand.self, ImageCommand.self]),

@@ -3,12 +3,15 @@ public import Base
 /// A finished image: its manifest, and a way to all its blobs.
 public struct Image: Sendable {
     public let manifest: Descriptor
-    public let platform: Platform
+    /// Nil for an artifact, which is for all.
+    public let platform: Platform?
     /// Those of the base first.
     public let layers: [Layer]
     public let config: JSON
-    /// What is to stand beside it wherever it goes, made only where there is none yet; nil: nothing.
-    public var attachments: (@Sendable () async throws -> [Attachment])?
+    /// What is to stand beside it wherever it goes; nil: nothing.
+    public var attachments: Attachments?
+    /// The kinds of documents that are to stand beside it.
+    public var attachedTypes: [String] { attachments?.types ?? [] }
     let manifestBytes: [UInt8]
     let configBlob: ImageBlob
 
@@ -26,17 +29,20 @@ public struct Image: Sendable {
 public struct ImageSettings: Sendable {
     public var created: Timestamp
     public var entrypoint: [String]
+    /// Arguments of the entrypoint.
+    public var command: [String]
     public var environment: [String]
     public var ports: [Int]
     public var labels: [String: String]
     public var annotations: [String: String]
 
     public init(
-        created: Timestamp, entrypoint: [String], environment: [String] = [], ports: [Int] = [],
+        created: Timestamp, entrypoint: [String], command: [String] = [], environment: [String] = [], ports: [Int] = [],
         labels: [String: String] = [:], annotations: [String: String] = [:]
     ) {
         self.created = created
         self.entrypoint = entrypoint
+        self.command = command
         self.environment = environment
         self.ports = ports
         self.labels = labels
@@ -95,7 +101,7 @@ public struct ImageBuilder: Sendable {
         if runtime.members == nil { runtime = [:] }
         runtime.set("Entrypoint", .array(settings.entrypoint.map { .string($0) }))
         // The base's arguments are those of its own entrypoint.
-        runtime.set("Cmd", nil)
+        runtime.set("Cmd", settings.command.isEmpty ? nil : .array(settings.command.map { .string($0) }))
         runtime.set("Env", .array(environment(runtime["Env"]?.array ?? [], settings.environment).map { .string($0) }))
         var ports = runtime["ExposedPorts"] ?? [:]
         for port in settings.ports { ports.set("\(port)/tcp", [:]) }

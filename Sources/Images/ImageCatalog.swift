@@ -26,7 +26,7 @@ public struct ImageCatalog: Sendable {
         self.options = options
     }
 
-    /// The images by tag, several asked for at once; documents beside images, and indexes, are left out.
+    /// The images by tag, several asked for at once; bare models are among them, documents beside images and indexes are not.
     public func images() async throws -> [ListedImage] {
         let tags = try await tags().filter { !$0.hasPrefix("sha256-") }
         let found = Found()
@@ -35,7 +35,9 @@ public struct ImageCatalog: Sendable {
             do {
                 manifest = try await reference.tagged(tag).source(options).manifest(nil)
             } catch let failure as ImageFailure where failure.kind == .notFound { return }
-            guard !manifest.isIndex, manifest.json["artifactType"] == nil else { return }
+            guard !manifest.isIndex, [nil, ModelArtifact.type].contains(manifest.json["artifactType"]?.string) else {
+                return
+            }
             found.add(
                 ListedImage(
                     tag: tag, manifest: manifest.descriptor, layers: try manifest.layers(),

@@ -15,7 +15,10 @@ public struct ImageDescription: Sendable {
     /// What stands beside it: kinds of documents.
     public let attached: [String]
 
-    public var labels: [String: String] { config?["config"]?["Labels"]?.texts ?? [:] }
+    /// What kind of artifact it is; nil for an image that can be run.
+    public let artifactType: String?
+    /// What it says of itself: the labels of an image, the annotations of an artifact.
+    public let labels: [String: String]
 
     /// Looks at an image; of an index, at the one for a platform when that is given.
     public init(_ reference: ImageReference, platform: Platform?, _ options: RegistryOptions) async throws {
@@ -31,12 +34,15 @@ public struct ImageDescription: Sendable {
         }
         self.index = index
         manifest = found.descriptor
+        artifactType = found.isIndex ? nil : found.json["artifactType"]?.string
         guard !found.isIndex else {
+            labels = [:]
             (layers, config, self.platform, attached) = ([], nil, nil, [])
             return
         }
         layers = try found.layers()
         config = try await Self.config(found, source)
+        labels = config?["config"]?["Labels"]?.texts ?? found.json["annotations"]?.texts ?? [:]
         self.platform = config.flatMap { Platform($0) }
         attached = try await source.referrers(of: manifest.digest).map(\.type)
     }
@@ -53,7 +59,8 @@ public struct ImageDescription: Sendable {
     public var json: JSON {
         [
             "reference": .string("\(reference)"), "digest": .string("\(manifest.digest)"),
-            "media_type": .string(manifest.mediaType), "index": .optional(index.map { "\($0)" }),
+            "media_type": .string(manifest.mediaType), "artifact": .optional(artifactType),
+            "index": .optional(index.map { "\($0)" }),
             "platform": .optional(platform.map { "\($0)" }), "platforms": .array(choices.map { .string("\($0)") }),
             "size": .int(layers.reduce(manifest.size) { $0 + $1.size }),
             "layers": .array(

@@ -39,12 +39,18 @@ extension ImageSource {
 
 /// A place that images go to.
 public protocol ImageDestination: Sendable {
+    /// Whether its name leads to this very image already; false where that is not cheap to tell.
+    func holds(_ image: Image) async throws -> Bool
     /// Which of an image's blobs are not there yet.
     func lacking(_ image: Image) async throws -> Set<Digest>
     /// Stores what is lacking, what is to stand beside the image, and then, last of all, the name.
     ///
     /// - Returns: The blobs that had to be moved; a registry that had one in another repository moved nothing.
     func store(_ image: Image, _ report: TransferReport) async throws -> Set<Digest>
+}
+
+extension ImageDestination {
+    public func holds(_ image: Image) async throws -> Bool { false }
 }
 
 /// Where a blob's bytes are once somebody needs them.

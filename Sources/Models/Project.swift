@@ -105,6 +105,8 @@ public struct ModelSettings: Sendable {
 public struct PackageSettings: Sendable, Equatable {
     public var base = "scratch"
     public var template = "python"
+    /// The server's program and its arguments, for a template that starts any: `templates/serving/command`.
+    public var command: [String] = []
     public var files: [String] = []
     public var requirements: String?
     /// What the image is for: `linux/arm64`.
@@ -113,18 +115,56 @@ public struct PackageSettings: Sendable, Equatable {
     public var python: String?
     /// Where people find the source: an address.
     public var source: String?
+    /// With what its provenance is signed; nil: it is not.
+    public var sign: SigningSettings?
 
     init() {}
 
     init(_ node: YAMLNode) throws {
-        let fields = try node.fields(["base", "template", "files", "requirements", "platform", "python", "source"])
+        let fields = try node.fields([
+            "base", "template", "command", "files", "requirements", "platform", "python", "source", "sign",
+        ])
         base = try fields["base"]?.text() ?? base
         template = try fields["template"]?.relativePath() ?? template
+        command = try fields["command"]?.texts() ?? []
         files = try fields["files"]?.list().map { try $0.relativePath() } ?? files
         requirements = try fields["requirements"]?.relativePath()
         platform = try fields["platform"]?.text()
         python = try fields["python"]?.text()
         source = try fields["source"]?.text()
+        sign = try fields["sign"].map { try SigningSettings($0) }
+    }
+}
+
+/// `sign:` of a package: `ssh` or `gpg` with the key that git signs with, or with the key that is named.
+///
+/// ```yaml
+/// sign: {with: ssh, key: ~/.ssh/runner.pub}
+/// ```
+public struct SigningSettings: Sendable, Equatable {
+    public enum Program: String, Sendable, CaseIterable { case ssh, gpg, cosign }
+
+    public let program: Program
+    /// As the program names keys; nil: git's `user.signingKey`, which cosign has no use for.
+    public let key: String?
+
+    init(_ node: YAMLNode) throws {
+        guard case .map = node.value else {
+            program = try node.choice(Program.self)
+            key = nil
+            try check(node)
+            return
+        }
+        let fields = try node.fields(["with", "key"])
+        guard let with = fields["with"] else { throw node.failure("“\(node.path)” needs with: ssh, gpg or cosign") }
+        program = try with.choice(Program.self)
+        key = try fields["key"]?.text()
+        try check(node)
+    }
+
+    private func check(_ node: YAMLNode) throws {
+        guard program == .cosign, key == nil else { return }
+        throw node.failure("cosign needs a key: `sign: {with: cosign, key: cosign.key}`")
     }
 }
 

@@ -25,8 +25,9 @@ struct ImageBaseTests {
         """
     }
 
-    private func makeModel(_ package: String) async throws {
-        try await project.sh("git init -q work && cd work && git ml init", in: "")
+    private func makeModel(_ package: String, installer: String = "pip") async throws {
+        try await project.sh(
+            "git init -q work && cd work && git ml init && git config ml.installer \(installer)", in: "")
         try project.write(
             "work/ml.yaml", "version: 1\nmodels:\n  m:\n    path: m.txt\n    package: \(package)\n")
         try project.write("work/m.txt", "3")
@@ -47,7 +48,8 @@ struct ImageBaseTests {
         let result = try await project.sandbox.run(
             "git", ["ml", "package", "m", "--to", "oci:../images:v1", "--json"] + more, in: "work",
             environment: [
-                "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "\(project.path)/wheels", "PIP_CONFIG_FILE": "/dev/null",
+                "UV_NO_CACHE": "1", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "\(project.path)/wheels",
+                "PIP_CONFIG_FILE": "/dev/null",
             ])
         return Seen(status: result.status, output: result.text, errors: result.errors)
     }
@@ -70,6 +72,25 @@ struct ImageBaseTests {
         #expect(try JSON.parse(again.output)["digest"] == JSON.parse(seen.output)["digest"])
         let layers = try JSON.parse(again.output)["layers"]?.array?.map { $0["kind"]?.string }
         #expect(layers == ["dependencies", "code", "model"])
+    }
+
+    @Test func `uv installs the same as pip, and names what has no wheel`() async throws {
+        try await makeModel("{requirements: requirements.txt, python: 3.9, platform: linux/arm64}", installer: "uv")
+        let file = "fast-1.0-cp39-cp39-manylinux_2_17_aarch64.whl"
+        try await project.sh(wheel(file, "fast", file), in: "")
+        let uv = try await package()
+        #expect(uv.status == 0, "\(uv)")
+        try await project.sh("rm -r .git/ml/runner/cache && git config ml.installer pip")
+        let pip = try await package()
+        #expect(pip.status == 0, "\(pip)")
+        #expect(try JSON.parse(uv.output)["digest"] == JSON.parse(pip.output)["digest"])
+        let other = "fast-1.0-cp39-cp39-manylinux_2_17_x86_64.whl"
+        try await project.sh(
+            "rm -r work/.git/ml/runner/cache && git -C work config ml.installer uv && mv wheels/\(file) wheels/\(other)",
+            in: "")
+        let absent = try await package()
+        #expect(absent.status == 1 && absent.errors.contains("fast==1.0"), "\(absent)")
+        #expect(absent.errors.contains("cannot be installed for linux/arm64, Python 3.9"), "\(absent)")
     }
 
     @Test func `packages that have no wheel for the platform are named, and those that are source only as such`()

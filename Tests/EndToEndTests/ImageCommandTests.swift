@@ -251,7 +251,7 @@ struct ImageCommandTests {
         #expect(kept.status == 0, "\(kept)")
         #expect(
             try json(kept).map { $0["check"]?.string } == [
-                "manifest and config", "layers", "commit", "rebuilt", "provenance",
+                "manifest and config", "layers", "commit", "rebuilt", "signature", "provenance",
             ])
 
         let dry = try await project.ml("images", "gc", "churn")

@@ -160,12 +160,12 @@ struct TemplateTests {
             #expect(names.contains(name), "\(name)")
         }
         let copied = try await project.ml("templates", "copy", "ci/github-deliver.yml")
-        #expect(copied == Seen(status: 0, output: "wrote .github/workflows/deliver.yml\n", errors: ""))
+        #expect(copied.output.hasSuffix("/work/.github/workflows/deliver.yml\n"), "\(copied)")
+        try project.write("work/.github/workflows/deliver.yml", "mine")
         #expect(try await project.ml("templates", "copy", "ci/github-deliver.yml").status == 1)
         #expect(try await project.ml("templates", "copy", "deploy/kubernetes").status == 0)
         let own = Self.folder.removingLastComponent().appending("deploy/kubernetes/service.yaml")
         #expect(try project.text("work/templates/deploy/kubernetes/service.yaml") == Files.readText(own))
         #expect(try await project.ml("templates", "copy", "deploy/kubernets").status == 3)
-        #expect(try await project.ml("templates", "copy", "runner/systemd", "--to", "../out").status == 64)
     }
 }

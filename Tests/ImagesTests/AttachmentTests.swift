@@ -14,7 +14,7 @@ struct AttachmentTests {
 
     private func image() async throws -> Image {
         var image = try await fixture.image()
-        image.attachments = {
+        image.attachments = Attachments(["application/vnd.cyclonedx+json", "application/vnd.in-toto+json"]) { _ in
             [
                 Attachment(type: "application/vnd.cyclonedx+json", bytes: Array("{\"a\":1}".utf8)),
                 Attachment(

@@ -13,7 +13,8 @@ struct ImageCatalogTests {
 
     private func image(_ seed: UInt64) async throws -> Image {
         var image = try await fixture.image(model: 70_000, seed: seed)
-        image.attachments = { [Attachment(type: "application/vnd.cyclonedx+json", bytes: Array("\(seed)".utf8))] }
+        let type = "application/vnd.cyclonedx+json"
+        image.attachments = Attachments([type]) { _ in [Attachment(type: type, bytes: Array("\(seed)".utf8))] }
         return image
     }
 

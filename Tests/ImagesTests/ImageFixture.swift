@@ -26,6 +26,7 @@ struct ImageFixture {
         return Array(bytes[..<count])
     }
 
+    static var platform: Platform { get throws { try Platform("linux/amd64") } }
     static let longName = "app/model/é-\(String(repeating: "n", count: 120)).bin"
     static let code = [
         LayerEntry("app/serve/server.py", .bytes(Array("print('hello')\n".utf8)), isExecutable: true),
@@ -43,7 +44,7 @@ struct ImageFixture {
         let layers = [
             try await layer(.code, Self.code), try await layer(.model, model, key: "model \(size) \(seed)"),
         ]
-        return try ImageBuilder(base: base, platform: Platform("linux/amd64")).image(
+        return try ImageBuilder(base: base, platform: Self.platform).image(
             layers,
             ImageSettings(
                 created: time, entrypoint: ["python3", "/app/serve/server.py"], environment: ["PORT=8080"],

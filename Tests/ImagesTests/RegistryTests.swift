@@ -20,7 +20,7 @@ struct RegistryTests {
         async throws
     {
         let images = BaseImages(cache: path.appending("pull-\(UUIDv7())"), options: options)
-        let pulled = try await images.resolve(ImageReference(reference), for: image.platform, pin: nil)
+        let pulled = try await images.resolve(ImageReference(reference), for: ImageFixture.platform, pin: nil)
         #expect(pulled.manifest == image.manifest)
         #expect(pulled.layers.map(\.descriptor) == image.layers.map(\.descriptor))
         for layer in pulled.layers {
@@ -81,7 +81,8 @@ struct RegistryTests {
         for host in [here.host, there.host] { try await fixture.push(base, to: "\(host)/library/base:1") }
         for (host, isMounted) in [(here.host, true), (there.host, false)] {
             let images = BaseImages(cache: path.appending("base-\(isMounted)"), options: ImageFixture.options())
-            let found = try await images.resolve(ImageReference("\(host)/library/base:1"), for: base.platform, pin: nil)
+            let found = try await images.resolve(
+                ImageReference("\(host)/library/base:1"), for: ImageFixture.platform, pin: nil)
             let image = try await fixture.image(base: found)
             try await fixture.push(image, to: "\(here.host)/acme/\(isMounted):v1")
             try await check(image, at: "\(here.host)/acme/\(isMounted):v1")
@@ -118,7 +119,7 @@ struct RegistryTests {
         let base = try await fixture.image(model: 70_000, seed: 1)
         try await fixture.push(base, to: "\(server.host)/library/base:1", options)
         let found = try await BaseImages(cache: path.appending("base"), options: options)
-            .resolve(ImageReference("\(server.host)/library/base:1"), for: base.platform, pin: nil)
+            .resolve(ImageReference("\(server.host)/library/base:1"), for: ImageFixture.platform, pin: nil)
         try await fixture.push(try await fixture.image(base: found), to: "\(server.host)/acme/tumor:v1", options)
         #expect(try server.requests("POST", "mount=").allSatisfy { $0["status"]?.int == 201 })
         let scopes = try server.requests("GET", "/token").last?["path"]?.string ?? ""
@@ -188,7 +189,7 @@ struct RegistryTests {
         try await fixture.push(base, to: "\(server.host)/library/base:1")
         try server.misbehave(misbehaves)
         let found = try await BaseImages(cache: path.appending("base"), options: ImageFixture.options())
-            .resolve(ImageReference("\(server.host)/library/base:1"), for: base.platform, pin: nil)
+            .resolve(ImageReference("\(server.host)/library/base:1"), for: ImageFixture.platform, pin: nil)
         let image = try await fixture.image(base: found)
         try await fixture.push(image, to: "\(server.host)/acme/tumor:v1")
         try await check(image, at: "\(server.host)/acme/tumor:v1")
@@ -262,7 +263,8 @@ struct RegistryTests {
         let failure = await #expect(throws: (any Error).self) {
             let images = BaseImages(cache: path.appending("pull"), options: ImageFixture.options())
             let base = try await images.resolve(
-                ImageReference("\(server.host)/acme/tumor@\(image.manifest.digest)"), for: image.platform, pin: nil)
+                ImageReference("\(server.host)/acme/tumor@\(image.manifest.digest)"), for: ImageFixture.platform,
+                pin: nil)
             for layer in base.layers { _ = try await layer.blob.open() }
         }
         #expect([.corrupt, .remote].contains((failure as? any Failure)?.kind), "\(String(describing: failure))")

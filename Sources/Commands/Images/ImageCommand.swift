@@ -40,6 +40,7 @@ struct ImageCommand: AsyncParsableCommand {
         private func show(_ image: ImageDescription) {
             var lines = [("digest", "\(image.manifest.digest)")]
             if let index = image.index { lines.append(("index", "\(index)")) }
+            if let type = image.artifactType { lines.append(("artifact", type)) }
             if let platform = image.platform { lines.append(("platform", "\(platform)")) }
             if !image.choices.isEmpty {
                 lines.append(("platforms", image.choices.map { "\($0)" }.joined(separator: ", ")))
@@ -69,7 +70,9 @@ struct ImageCommand: AsyncParsableCommand {
             abstract: "Check that an image is whole and made from this repository",
             discussion: """
                 Every byte against its digest; the commit and the version tag that its labels name; the same image made anew from
-                that commit; and its provenance against the image, the commit and the tag. Exits with 5 when something is wrong.
+                that commit; the signature against the signers of the protected branch; and its provenance against the image,
+                the commit and the tag. A signature is missing only where `package: sign:` asks for one. Exits with 5 when
+                something is wrong.
 
                   $ git ml image verify ghcr.io/acme/churn:v1.2.0
                 """)
@@ -84,11 +87,12 @@ struct ImageCommand: AsyncParsableCommand {
             let repository = try options.repository()
             let verification = ImageVerification(repository, try ModelPackage.registryOptions(repository))
             let reference = try ImageReference(image).below(Installation.currentFolder)
-            let checks = try await verification.check(reference) { model, commit, platform, form in
+            let checks = try await verification.check(reference) { model, commit, platform, form, format in
                 let found = try PackagedModel(model, at: commit, in: repository)
                 var choices = found.choices(repository)
                 choices.platform = platform
                 choices.form = form
+                choices.format = format
                 choices.base = .looked
                 return try await ModelPackage(
                     repository: repository, places: options.places(repository), model: found.entry,
@@ -100,7 +104,7 @@ struct ImageCommand: AsyncParsableCommand {
                     print(
                         [
                             "check": .string(check.name), "result": .string(check.result.rawValue),
-                            "detail": .string(check.detail),
+                            "detail": .string(check.detail), "code": .optional(check.code),
                         ] as JSON)
                 } else {
                     print(

@@ -16,7 +16,10 @@ struct Package: AsyncParsableCommand {
               $ git ml package churn@v1.2.0 --to ghcr.io/acme/churn
               $ git ml package 'churn#prod' --to localhost:5000/acme/churn:prod --to oci:/tmp/images
               $ git ml package churn --to docker-archive:churn.tar && docker load -i churn.tar
+              $ git ml package churn --format artifact --to ghcr.io/acme/churn-model    the bare model, for image volumes
               $ git ml package churn --update-base --dry-run    look what the base's tag means today, and pin it in ml.lock
+
+            Where --to leaves the tag open, it is the version: v1.2.0; of an artifact v1.2.0__model.
 
             A base in ml.yaml (`package: base: docker.io/library/python:3.12-slim`) is any image of a registry, an OCI layout
             (oci:DIR:TAG), or an archive. Logins are those of docker, podman and skopeo. Plain HTTP is spoken with this machine
@@ -26,6 +29,7 @@ struct Package: AsyncParsableCommand {
             5 content does not match its digest.
             """)
 
+    enum Format: String, ExpressibleByArgument, CaseIterable { case image, artifact }
     enum Form: String, ExpressibleByArgument, CaseIterable { case gzip, tar }
 
     @Argument(help: "NAME, NAME@VERSION, NAME#STAGE or models:/NAME/N; a name alone means its latest version.")
@@ -37,6 +41,9 @@ struct Package: AsyncParsableCommand {
             registry: of ml.yaml.
             """)
     var to: [String] = []
+
+    @Option(help: "What is made: image (it serves the model) or artifact (the model alone, as a CNCF ModelPack).")
+    var format = Format.image
 
     @Option(help: "The platform to package for, such as linux/arm64; default: linux on this processor.")
     var platform: String?
@@ -98,6 +105,7 @@ struct Package: AsyncParsableCommand {
         var choices = found.choices(repository)
         choices.platform = try platform.map { try Platform($0) }
         choices.form = layer == .tar ? .tar : .gzip
+        choices.format = format == .artifact ? .artifact : .image
         choices.attests = attest
         choices.base = updateBase ? .renewed : dryRun ? .looked : repository.workTree == nil ? .required : .written
         choices.hashed = { bar.advance(by: $0) }
@@ -115,7 +123,8 @@ struct Package: AsyncParsableCommand {
             print(
                 [
                     "reference": .string("\(reference)"), "digest": .string("\(image.manifest.digest)"),
-                    "platform": .string("\(image.platform)"), "size": .int(image.size), "layers": .array(layers),
+                    "platform": .optional(image.platform.map { "\($0)" }), "size": .int(image.size),
+                    "layers": .array(layers),
                 ] as JSON)
             return
         }

@@ -17,7 +17,7 @@ struct PackagedModel {
     /// Reads any name of a model (``ModelAddress``), or takes the model of that name at a commit; a model without a version is
     /// packaged as it is now.
     ///
-    /// What a commit's own `ml.yaml` says of the model goes before the one of the work tree.
+    /// What a commit's own `ml.yaml` says of the model goes before the one of the work tree, but for who signs.
     init(_ text: String, at given: ObjectID? = nil, in repository: Repository) throws {
         project =
             try repository.workTree == nil
@@ -35,7 +35,8 @@ struct PackagedModel {
             (commit, tag) = (found.commit, found.assignment?.tag ?? found.version?.tag)
         }
         entry = known ?? ModelEntry(name: address.model)
-        if let own = (try? Project.at(commit, in: repository))?.models[address.model] {
+        if var own = (try? Project.at(commit, in: repository))?.models[address.model] {
+            own.package.sign = project.models[address.model]?.package.sign
             settings = own
         } else {
             settings = try project.model("\(address.model)").settings

@@ -39,7 +39,8 @@ struct BillOfMaterials {
                 "timestamp": .string(facts.created.wholeSeconds),
                 "tools": ["components": [["type": "application", "name": "git-ml"]]],
                 "component": [
-                    "type": "container", "bom-ref": "image", "name": .string(model), "version": .string(facts.version),
+                    "type": facts.platform == nil ? "machine-learning-model" : "container", "bom-ref": "image",
+                    "name": .string(model), "version": .string(facts.version),
                     "hashes": [["alg": "SHA-256", "content": .string(facts.image.digest.hex)]],
                 ],
             ],

@@ -103,6 +103,25 @@ struct CommitFiles: Sendable {
         return .of(digests.map { "\($0.0) \($0.1)\n" }.sorted().joined())
     }
 
+    /// An item as a file of a bare model; its bytes are brought when somebody lacks them.
+    func modelFile(_ item: Item) throws -> ModelFile {
+        let (digest, size): (Digest, Int64) =
+            switch item.source {
+            case .bytes(let bytes): (.of(bytes), Int64(bytes.count))
+            case .blob(let id, let size): (.of(try repository.blob(id)), size)
+            case .pointer(let pointer): (pointer.digest, pointer.size)
+            }
+        return ModelFile(item.path, isExecutable: item.isExecutable, digest, size: size) {
+            switch item.source {
+            case .bytes(let bytes): return .bytes(bytes)
+            case .blob(let id, _): return .bytes(try repository.blob(id))
+            case .pointer(let pointer):
+                _ = try await entries([item])
+                return .file(repository.contentStore.path(of: pointer.digest))
+            }
+        }
+    }
+
     /// What a layer of the items follows from; no content is read for it.
     func key(of items: [Item]) -> Digest {
         .of(

@@ -8,11 +8,12 @@ internal import SystemPackage
 /// Python that installs, not by the image's.
 struct Dependencies {
     /// Goes up when the same requirements must be installed otherwise.
-    private static let revision = 1
+    private static let revision = 2
 
     let cache: FilePath
     let files: CommitFiles
     let target: DependencyTarget
+    let installer: PackageInstaller
 
     /// What is installed: a name for its content, and its files.
     struct Installed: Sendable {
@@ -48,7 +49,8 @@ struct Dependencies {
         say("  installing the packages of \(requirements) for \(target.platform), Python \(target.python)")
         let incoming = cache.appending("incoming-\(UUIDv7())")
         do {
-            try await pip(lists, into: incoming)
+            try await installer.install(
+                lists.write(to: incoming.appending("requirements")), into: incoming.appending("packages"), for: target)
             try Files.makeDirectory(incoming.appending("packages"))
             let listing = try Self.collect(incoming.appending("packages"), "").map { entry in
                 guard case .file(let path, _) = entry.source else { return "" }
@@ -76,24 +78,8 @@ struct Dependencies {
         return Installed(key: key, folder: folder.appending("packages"))
     }
 
-    // MARK: pip
-
-    private func pip(_ lists: RequirementFiles, into folder: FilePath) async throws {
-        guard let python = ChildProcess.find("python3") else { throw ProcessFailure.notFound(program: "python3") }
-        let list = try lists.write(to: folder.appending("requirements"))
-        let words =
-            [
-                "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile",
-                "--only-binary=:all:", "--target", folder.appending("packages").string,
-            ] + target.arguments + ["-r", list.string]
-        let environment: [String: String?] = ["PYTHONPATH": nil, "PYTHONDONTWRITEBYTECODE": "1"]
-        let result = try await ChildProcess.run(python.string, words + ["--quiet"], environment: environment)
-        guard result.status != 0 else { return }
-        // Once more, to hear what was passed over and why.
-        let told = try await ChildProcess.run(python.string, words + ["--dry-run", "-vv"], environment: environment)
-        throw DependencyFailure(
-            target: "\(target.platform), Python \(target.python)", errors: result.errors, told: told.text + told.errors)
-    }
+    /// What an installer leaves that says how it was installed, not what.
+    private static let traces = ["RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"]
 
     /// Everything but what differs from machine to machine: scripts with their interpreter's path, and their records.
     fileprivate static func collect(_ folder: FilePath, _ name: String) throws -> [LayerEntry] {
@@ -107,7 +93,9 @@ struct Dependencies {
                 if child == "__pycache__" || (child == "bin" && ["", "app/deps"].contains(name)) { continue }
                 entries += try collect(path, inside)
             case .file:
-                if ["RECORD", "direct_url.json"].contains(child) { continue }
+                if name.hasSuffix(".dist-info") && traces.contains(child) { continue }
+                // uv's.
+                if child == ".lock", ["", "app/deps"].contains(name) { continue }
                 entries.append(
                     LayerEntry(inside, .file(path, size: status.size), isExecutable: status.mode & 0o100 != 0))
             case .link, .other:
@@ -164,58 +152,5 @@ struct RequirementFiles {
             if part != ".." { parts.append(String(part)) } else if parts.popLast() == nil { return nil }
         }
         return parts.joined(separator: "/")
-    }
-}
-
-/// Packages that could not be installed.
-struct DependencyFailure: Failure {
-    let target: String
-    /// Packages that exist, but only as source.
-    let sources: [String]
-    /// Others of which nothing fits.
-    let absent: [String]
-    /// pip's own words, where it named no package.
-    let words: String
-
-    init(target: String, errors: String, told: String) {
-        self.target = target
-        let mark = "No matching distribution found for "
-        let lines = (errors + "\n" + told).split(whereSeparator: \.isNewline).map(String.init)
-        let wanted = Set(
-            lines.compactMap { line in
-                line.firstRange(of: mark).map { String(line[$0.upperBound...].prefix { $0 != " " }) }
-            })
-        let onlySource = Set(
-            lines.compactMap { line in
-                line.firstRange(of: "No sources permitted for ").map {
-                    Self.normal(String(line[$0.upperBound...].prefix { !" ),".contains($0) }))
-                }
-            })
-        sources = wanted.filter { onlySource.contains(Self.normal($0)) }.sorted()
-        absent = wanted.filter { !onlySource.contains(Self.normal($0)) }.sorted()
-        words = errors.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("WARNING") }.joined(separator: " ")
-    }
-
-    /// A project's name without version, in the index's form (PEP 503).
-    private static func normal(_ name: String) -> String {
-        name.lowercased().prefix { $0.isLetter || $0.isNumber || "-_.".contains($0) }.split { "-_.".contains($0) }
-            .joined(separator: "-")
-    }
-
-    var kind: FailureKind { .user }
-    var description: String {
-        var parts: [String] = []
-        if !sources.isEmpty { parts.append("there is only source of \(sources.joined(separator: ", "))") }
-        if !absent.isEmpty { parts.append("there is nothing of \(absent.joined(separator: ", "))") }
-        return "the requirements cannot be installed for \(target): "
-            + (parts.isEmpty ? words : parts.joined(separator: "; "))
-    }
-    var hints: [String] {
-        if !sources.isEmpty {
-            return [
-                "build wheels of them (`pip wheel`) into an index of your own and name it with PIP_EXTRA_INDEX_URL, or choose versions that have wheels"
-            ]
-        }
-        return absent.isEmpty ? [] : ["check the names and versions, and `package: python:` and `platform:` in ml.yaml"]
     }
 }

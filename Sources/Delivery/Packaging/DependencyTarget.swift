@@ -3,7 +3,7 @@ internal import Images
 internal import SystemPackage
 
 /// What Python packages are installed for: a processor, a C library and a Python.
-struct DependencyTarget: Equatable {
+struct DependencyTarget: Equatable, CustomStringConvertible {
     /// The newest glibc that is asked of the base: Debian 11's; wheels for older ones are taken too.
     private static let newestGlibc = 31
     private static let oldestGlibc = 5
@@ -39,6 +39,16 @@ struct DependencyTarget: Equatable {
         return names.flatMap { ["--platform", "\($0)_\(machine)"] }
             + ["--python-version", python, "--implementation", "cp"]
     }
+
+    /// What uv calls the platform; nil where it has no name for it.
+    var uvPlatform: String? {
+        guard let machine = Self.machines[platform.architecture], ["x86_64", "aarch64"].contains(machine) else {
+            return nil
+        }
+        return "\(machine)-manylinux_2_\(Self.newestGlibc)"
+    }
+
+    var description: String { "\(platform), Python \(python)" }
 
     /// What the name of a cache for it must hold.
     var key: String { arguments.joined(separator: " ") }

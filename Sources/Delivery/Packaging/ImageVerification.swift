@@ -16,6 +16,10 @@ public struct ImageCheck: Sendable, Equatable {
     public let name: String
     public let result: Result
     public let detail: String
+    /// One word for scripts, where a signature does not count.
+    ///
+    /// `unsigned`, `unknown-key`, `expired-key`, `revoked-key`, `tampered`, and those of `SignatureFailure`.
+    public var code: String?
 }
 
 /// Tells whether an image is what it says: whole, made from this repository, and described rightly by its provenance.
@@ -33,7 +37,7 @@ public struct ImageVerification: Sendable {
     /// `rebuild` makes the image of a model at a commit anew, for a platform.
     public func check(
         _ reference: ImageReference,
-        rebuild: (_ model: String, ObjectID, Platform?, LayerForm) async throws -> Descriptor
+        rebuild: (_ model: String, ObjectID, Platform?, LayerForm, PackageFormat) async throws -> Descriptor
     ) async throws -> [ImageCheck] {
         let image = try await ImageDescription(reference, platform: .host, options)
         let source = try reference.source(options)
@@ -50,24 +54,29 @@ public struct ImageVerification: Sendable {
         checks.append(
             await check("rebuilt") {
                 let form = image.layers.last?.mediaType.hasSuffix("gzip") == false ? LayerForm.tar : .gzip
-                let made = try await rebuild(model, revision, image.platform, form)
+                let format = image.artifactType == ModelArtifact.type ? PackageFormat.artifact : .image
+                let made = try await rebuild(model, revision, image.platform, form, format)
                 guard made == image.manifest else { throw Mismatch("this repository gives \(made.digest)") }
                 return "the commit gives the same image, byte for byte"
             })
-        let found = try await source.referrers(of: image.manifest.digest).filter { $0.type == Provenance.type }
-        if found.isEmpty {
+        let found = try await source.referrers(of: image.manifest.digest)
+        let signature = try await ImageSignature(
+            repository: repository, image: image, source: source, referrers: found
+        ).check(model: ModelName(model))
+        checks.append(signature.check)
+        let documents = found.filter { $0.type == Provenance.type }
+        if let statement = signature.statement {
+            // What was signed counts; what else stands there anybody who may push could have written.
+            checks.append(await check("provenance") { try provenance(statement, image, revision) })
+        } else if documents.isEmpty {
             checks.append(ImageCheck(name: "provenance", result: .absent, detail: "none stands beside it"))
-        }
-        for referrer in found {
-            checks.append(
-                await check("provenance") { try provenance(await source.document(referrer), image, revision) })
+        } else {
+            for referrer in documents {
+                checks.append(
+                    await check("provenance") { try provenance(await source.document(referrer), image, revision) })
+            }
         }
         return checks
-    }
-
-    private struct Mismatch: Error, CustomStringConvertible {
-        let description: String
-        init(_ description: String) { self.description = description }
     }
 
     private func check(_ name: String, _ body: () async throws -> String) async -> ImageCheck {
@@ -111,8 +120,7 @@ public struct ImageVerification: Sendable {
 
     private func provenance(_ bytes: [UInt8], _ image: ImageDescription, _ revision: ObjectID) throws -> String {
         let json = try JSON.parse(String(decoding: bytes, as: UTF8.self))
-        let subjects = json["subject"]?.array?.compactMap { $0["digest"]?["sha256"]?.string } ?? []
-        guard subjects == [image.manifest.digest.hex] else { throw Mismatch("it speaks of another image") }
+        guard Self.subjects(json) == [image.manifest.digest.hex] else { throw Mismatch("it speaks of another image") }
         let build = json["predicate"]?["buildDefinition"]
         guard build?["externalParameters"]?["commit"]?.string == revision.hex else {
             throw Mismatch("it names another commit than the image's labels")
@@ -127,5 +135,10 @@ public struct ImageVerification: Sendable {
             detail += ", for \(name)"
         }
         return detail
+    }
+
+    /// What an in-toto statement speaks of.
+    static func subjects(_ statement: JSON) -> [String] {
+        statement["subject"]?.array?.compactMap { $0["digest"]?["sha256"]?.string } ?? []
     }
 }

@@ -18,6 +18,14 @@ public struct BuiltPackage: Sendable {
     func file(of layer: Layer) async throws -> FilePath { try await layout.file(of: layer) }
 }
 
+/// What a model is packaged as.
+public enum PackageFormat: String, Sendable, CaseIterable {
+    /// An image that serves it.
+    case image
+    /// The model alone, as an OCI artifact.
+    case artifact
+}
+
 /// Turns a model at a commit into an image that serves it, from the object database and the content store alone.
 ///
 /// Its layers are, in this order, the base's, the Python dependencies, the code, and the model by itself: a new model moves one
@@ -28,6 +36,7 @@ public struct ModelPackage: Sendable {
         /// Nil: as `package: platform:` says, else Linux on this machine's processor.
         public var platform: Platform?
         public var form = LayerForm.gzip
+        public var format = PackageFormat.image
         /// What a base image is pinned to.
         public var base = BasePins.Rule.required
         /// The tag that it is made for.
@@ -49,8 +58,10 @@ public struct ModelPackage: Sendable {
     let commit: ObjectID
     let choices: Choices
 
-    /// What goes into the image is what the commit's own `ml.yaml` says, so that a commit stays the same image for ever; where
-    /// it does not speak of the model, it is what `settings` say.
+    /// Settings for a commit that says nothing of the model in its own `ml.yaml`.
+    ///
+    /// What goes into the image is what the commit's own `ml.yaml` says, so that a commit stays the same image for ever. Who signs
+    /// is no matter of the commit: `settings` say it.
     public init(
         repository: Repository, places: Runner.Places, model: ModelEntry, settings: ModelSettings, commit: ObjectID,
         choices: Choices = Choices()
@@ -61,7 +72,11 @@ public struct ModelPackage: Sendable {
         self.commit = commit
         self.choices = choices
         var settings = settings
-        if let own = (try? Project.at(commit, in: repository))?.models[model.name] { settings.package = own.package }
+        if let own = (try? Project.at(commit, in: repository))?.models[model.name] {
+            let sign = settings.package.sign
+            settings.package = own.package
+            settings.package.sign = sign
+        }
         self.settings = settings
     }
 
@@ -70,11 +85,14 @@ public struct ModelPackage: Sendable {
 
     // MARK: Where to
 
+    /// No version holds two underscores, so that an artifact never takes an image's tag.
+    private var ownTag: String { ImageName.tag(version) + (choices.format == .artifact ? "__model" : "") }
+
     /// Where the image goes: a name below `registry`, by default in the layout of the runner's state.
     ///
     /// Names and versions that registries would refuse are mapped, see ``ImageName``.
     public func destination(_ registry: String?) throws -> ImageReference {
-        let tag = ImageName.tag(version)
+        let tag = ownTag
         let single = ImageName.tag("\(ImageName.path(model.name).replacing("/", with: "."))-\(tag)")
         guard let registry else { return .layout(places.state.appending("images"), tag: single, digest: nil) }
         guard registry.hasPrefix("oci:") else {
@@ -85,7 +103,7 @@ public struct ModelPackage: Sendable {
 
     /// The same place with the model's name and version where the reference leaves them open.
     public func completed(_ reference: ImageReference) -> ImageReference {
-        let tag = reference.tag ?? ImageName.tag(version)
+        let tag = reference.tag ?? ownTag
         guard reference.digest == nil else { return reference }
         if case .archive(.docker, let file, nil, _) = reference {
             return .archive(.docker, file, name: ImageName.path(model.name), tag: tag)
@@ -103,21 +121,33 @@ public struct ModelPackage: Sendable {
 
     /// Finds out what the image is; content that has been packed before is not read again.
     public func build(say: @escaping (String) -> Void) async throws -> BuiltPackage {
-        let builder = LayerBuilder(cache: cache.appending("layers"), form: choices.form, progress: choices.hashed)
+        let image = try await choices.format == .artifact ? artifact(say) : servingImage(say)
+        return BuiltPackage(image: image, version: version, layout: OCILayout(places.state.appending("images")))
+    }
+
+    private var files: CommitFiles { CommitFiles(repository: repository, commit: commit, fetch: choices.fetch) }
+
+    private func builder(_ form: LayerForm) -> LayerBuilder {
+        LayerBuilder(cache: cache.appending("layers"), form: form, progress: choices.hashed)
+    }
+
+    private func servingImage(_ say: (String) -> Void) async throws -> Image {
+        let builder = builder(choices.form)
         let platform = try choices.platform ?? settings.package.platform.map { try Platform($0) } ?? .host
         let base = try await BasePins(
             repository: repository, commit: commit, cache: cache.appending("base"), rule: choices.base
         ).base(settings.package.base, for: platform, say: say)
         let time = try repository.commit(commit).committer.time
-        let files = CommitFiles(repository: repository, commit: commit, fetch: choices.fetch)
+        let files = files
         let started = Timestamp.now()
         var layers: [Layer] = []
         var dependencies: Dependencies.Installed?
         if let requirements = settings.package.requirements {
             let target = try await DependencyTarget(
                 platform: base?.platform ?? platform, python: settings.package.python ?? base?.pythonVersion)
-            let installed = try await Dependencies(cache: cache.appending("deps"), files: files, target: target)
-                .install(requirements, say: say)
+            let installed = try await Dependencies(
+                cache: cache.appending("deps"), files: files, target: target, installer: PackageInstaller(repository)
+            ).install(requirements, say: say)
             dependencies = installed
             layers.append(
                 try await builder.layer(.dependencies, key: installed.key, time: Timestamp(seconds: 0)) {
@@ -126,7 +156,8 @@ public struct ModelPackage: Sendable {
         }
         let content = try files.list(settings.path, below: "app/model")
         let digest = try files.digest(of: content)
-        let code = try self.code(files, digest)
+        let template = try ServingTemplate(settings.package.template, files, places.templates)
+        let code = try template.items + self.code(files, digest)
         layers.append(
             try await builder.layer(.code, key: files.key(of: code), time: time) { try await files.entries(code) })
         layers.append(
@@ -137,23 +168,78 @@ public struct ModelPackage: Sendable {
         var image = try ImageBuilder(base: base, platform: platform).image(
             layers,
             ImageSettings(
-                created: time, entrypoint: ["python3", "/app/serve/server.py"],
+                created: time, entrypoint: template.entrypoint, command: settings.package.command,
                 environment: ["HOST=0.0.0.0", "PORT=8080"], ports: [8080], labels: labels, annotations: labels))
         if choices.attests {
-            let (manifest, platform) = (image.manifest, image.platform)
-            image.attachments = { [dependencies] in
-                try attachments(manifest, base, digest, dependencies, started: started, platform)
-            }
+            image.attachments = attachments(
+                image.manifest, base, digest, dependencies, started: started, image.platform)
         }
         for layer in layers { say("layer \(layer.kind.rawValue): \(ByteCount.format(layer.descriptor.size))") }
-        return BuiltPackage(image: image, version: version, layout: OCILayout(places.state.appending("images")))
+        return image
+    }
+
+    private func artifact(_ say: (String) -> Void) async throws -> Image {
+        let files = files
+        let started = Timestamp.now()
+        let (digest, artifact) = try await bareModel(files)
+        let time = try repository.commit(commit).committer.time
+        var image = artifact.image(
+            name: "\(model.name)", version: version, revision: commit.hex, source: settings.package.source,
+            ImageSettings(created: time, entrypoint: [], annotations: labels(nil, digest, time)))
+        if choices.attests {
+            image.attachments = attachments(image.manifest, nil, digest, nil, started: started, nil)
+        }
+        let bytes = image.layers.reduce(0) { $0 + $1.descriptor.size }
+        say("\(image.layers.count == 1 ? "1 layer" : "\(image.layers.count) layers"): \(ByteCount.format(bytes))")
+        return image
+    }
+
+    /// The model's files under their names below its folder, and the digest that names them all.
+    private func bareModel(_ files: CommitFiles) async throws -> (Digest, ModelArtifact) {
+        let top = settings.path.split(separator: "/").last.map(String.init) ?? settings.path
+        let content = try files.list(settings.path, below: "app/model")
+        let digest = try files.digest(of: content)
+        let prefix = content.count == 1 && content[0].path == "app/model/\(top)" ? "app/model/" : "app/model/\(top)/"
+        let items = content.map {
+            CommitFiles.Item(
+                path: String($0.path.dropFirst(prefix.count)), source: $0.source, isExecutable: $0.isExecutable)
+        }
+        guard items.count > ModelArtifact.fileLimit else {
+            return (digest, ModelArtifact(try items.map { try files.modelFile($0) }))
+        }
+        let layer = try await builder(.tar).layer(.model, key: files.key(of: items), time: Timestamp(seconds: 0)) {
+            try await files.entries(items)
+        }
+        return (digest, ModelArtifact(layer, names: items.map(\.path)))
     }
 
     /// Sends what was built to a destination; returns the digests of what had to be moved.
     public func push(
         _ package: BuiltPackage, to destination: ImageReference, _ report: TransferReport = TransferReport()
     ) async throws -> Set<Digest> {
-        try await destination.destination(Self.registryOptions(repository)).store(package.image, report)
+        let place = try destination.destination(Self.registryOptions(repository))
+        let done = "\(destination) \(package.image.manifest.digest) \(package.image.attachedTypes) \(signer ?? "")"
+        let note = cache.appending("pushed").appending(Digest.of(done).hex)
+        // The tag was written last, when everything was there: what we know that we brought needs one question only.
+        if Files.exists(note), try await place.holds(package.image) { return [] }
+        let moved = try await place.store(package.image, report)
+        try await cosign(package.image.manifest.digest, destination)
+        if !destination.isLocal { try Files.replace(note, with: "\(done)\n".utf8) }
+        return moved
+    }
+
+    /// The program that signs, and its key.
+    private var signer: String? { settings.package.sign.map { "\($0.program) \($0.key ?? "")" } }
+
+    /// Has cosign sign what a registry holds now, when it is the one to sign.
+    ///
+    /// It brings its signature there itself, beside the image under the tag `sha256-<digest>.sig`; it knows no other places.
+    private func cosign(_ digest: Digest, _ destination: ImageReference) async throws {
+        guard let sign = settings.package.sign, sign.program == .cosign, let key = sign.key, choices.attests,
+            case .registry(let name, _, _) = destination
+        else { return }
+        guard let program = ChildProcess.find("cosign") else { throw ProcessFailure.notFound(program: "cosign") }
+        try await ChildProcess.check(program.string, ["sign", "--yes", "--key", key, "\(name)@\(digest)"])
     }
 
     /// The digests of what a push would have to move.
@@ -177,9 +263,9 @@ public struct ModelPackage: Sendable {
         return labels
     }
 
-    /// The server's files, the team's own, and what the server must know of the model.
+    /// The team's own files, and what the server must know of the model.
     private func code(_ files: CommitFiles, _ digest: Digest) throws -> [CommitFiles.Item] {
-        var items = try template(files)
+        var items: [CommitFiles.Item] = []
         for path in settings.package.files { items += try files.list(path, below: "app/code") }
         let name = settings.path.split(separator: "/").last.map(String.init) ?? settings.path
         let description: JSON = [
@@ -187,20 +273,5 @@ public struct ModelPackage: Sendable {
             "revision": .string(commit.hex), "version": .string(version),
         ]
         return items + [CommitFiles.Item(path: "app/model.json", bytes: Array("\(description)\n".utf8))]
-    }
-
-    /// The repository's own copy of a template goes before the one that came with this program.
-    private func template(_ files: CommitFiles) throws -> [CommitFiles.Item] {
-        let name = settings.package.template
-        let own = "templates/serving/\(name)"
-        if try repository.entry(own, in: commit)?.mode == .directory {
-            return try files.contents(own, below: "app/serve").filter { $0.path.hasSuffix(".py") }
-        }
-        let folder = places.templates.appending("serving").appending(FilePath(name).components)
-        let items = try Files.list(folder).filter { $0.hasSuffix(".py") }.map {
-            CommitFiles.Item(path: "app/serve/\($0)", bytes: try Files.read(folder.appending($0)) ?? [])
-        }
-        guard !items.isEmpty else { throw Refusal("there is no template serving/\(name)") }
-        return items
     }
 }

@@ -21,7 +21,8 @@ struct PackageFacts: Sendable {
     }
 
     let image: Descriptor
-    let platform: Platform
+    /// Nil for a bare model.
+    let platform: Platform?
     let model: String
     let version: String
     /// Where the model lies in the repository.
@@ -43,15 +44,52 @@ struct PackageFacts: Sendable {
 }
 
 extension ModelPackage {
-    /// What is to stand beside an image: its bill of materials, and where it comes from.
+    /// What is to stand beside an image: its bill of materials, where it comes from, and the latter signed.
     func attachments(
         _ image: Descriptor, _ base: BaseImage?, _ content: Digest, _ installed: Dependencies.Installed?,
-        started: Timestamp, _ platform: Platform
-    ) throws -> [Attachment] {
+        started: Timestamp, _ platform: Platform?
+    ) -> Attachments {
+        let types = [BillOfMaterials.type, Provenance.type] + (signs ? [SignedEnvelope.type] : [])
+        return Attachments(types) { lacking in
+            let facts = try facts(image, base, content, installed, started: started, platform)
+            let bill = Array(BillOfMaterials(facts: facts).json.canonical.utf8)
+            let provenance = Array(Provenance(facts: facts, bill: .of(bill)).json.canonical.utf8)
+            let named = ["in-toto.io/predicate-type": Provenance.predicate]
+            var made = [
+                Attachment(
+                    type: BillOfMaterials.type, bytes: bill,
+                    annotations: ["org.opencontainers.image.created": facts.created.wholeSeconds]),
+                Attachment(type: Provenance.type, bytes: provenance, annotations: named),
+            ]
+            if signs {
+                let envelope = try await signed(provenance)
+                made.append(
+                    Attachment(
+                        type: SignedEnvelope.type, bytes: Array(envelope.json.canonical.utf8), annotations: named))
+            }
+            return made.filter { lacking.contains($0.type) }
+        }
+    }
+
+    /// Whether its provenance is signed with one of the keys that git knows.
+    private var signs: Bool { settings.package.sign.map { $0.program != .cosign } ?? false }
+
+    private func signed(_ provenance: [UInt8]) async throws -> SignedEnvelope {
+        // With a line feed, since git parts a text from its signature at the beginning of a line.
+        let envelope = SignedEnvelope(provenance + [UInt8(ascii: "\n")], type: Provenance.type)
+        guard let sign = settings.package.sign else { return envelope }
+        let signature = try await GitSigning(repository).sign(envelope.signedBytes, sign.program, key: sign.key)
+        return envelope.adding(signature: Array(signature.utf8))
+    }
+
+    private func facts(
+        _ image: Descriptor, _ base: BaseImage?, _ content: Digest, _ installed: Dependencies.Installed?,
+        started: Timestamp, _ platform: Platform?
+    ) throws -> PackageFacts {
         let project = try Project.at(commit, in: repository)
         let tag = try choices.tag.flatMap { name in try repository.tags().first { $0.name == name } }
         let run = try? RunStore(repository).run(behind: commit, path: settings.path)?.seen(by: "\(model.name)")
-        let facts = PackageFacts(
+        return PackageFacts(
             image: image, platform: platform, model: "\(model.name)", version: version, path: settings.path,
             content: content, commit: commit.hex, created: try repository.commit(commit).committer.time,
             started: started, base: base, packages: try installed?.packages() ?? [],
@@ -63,14 +101,6 @@ extension ModelPackage {
                 if case .assign(let stage) = tag.action { stage } else { nil }
             },
             run: run.map { .init(id: $0.id, metrics: $0.values) }, builder: MachineInfo.host() ?? "localhost")
-        return [
-            Attachment(
-                type: BillOfMaterials.type, bytes: Array(BillOfMaterials(facts: facts).json.canonical.utf8),
-                annotations: ["org.opencontainers.image.created": facts.created.wholeSeconds]),
-            Attachment(
-                type: Provenance.type, bytes: Array(Provenance(facts: facts).json.canonical.utf8),
-                annotations: ["in-toto.io/predicate-type": Provenance.predicate]),
-        ]
     }
 
     /// Where the repository was cloned from, without a login.

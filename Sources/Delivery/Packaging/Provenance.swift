@@ -9,7 +9,11 @@ struct Provenance {
     static let predicate = "https://slsa.dev/provenance/v1"
     private static let buildType = "https://git-ml.dev/package/v1"
 
+    /// What the byproduct is called that stands for the bill of materials.
+    static let billName = "bill-of-materials"
+
     let facts: PackageFacts
+    let bill: Digest
 
     var json: JSON {
         [
@@ -19,9 +23,7 @@ struct Provenance {
             "predicate": [
                 "buildDefinition": [
                     "buildType": .string(Self.buildType), "externalParameters": external,
-                    "internalParameters": [
-                        "packer": .int(Int64(LayerBuilder.revision)), "platform": .string("\(facts.platform)"),
-                    ],
+                    "internalParameters": internalParameters,
                     "resolvedDependencies": .array(materials),
                 ],
                 "runDetails": [
@@ -30,10 +32,16 @@ struct Provenance {
                         "invocationId": .string("\(UUIDv7())"), "startedOn": .string(facts.started.wholeSeconds),
                         "finishedOn": .string(Timestamp.now().wholeSeconds),
                     ],
-                    "byproducts": .array(facts.run.map { [run($0)] } ?? []),
+                    "byproducts": .array((facts.run.map { [run($0)] } ?? []) + [billByproduct]),
                 ],
             ],
         ]
+    }
+
+    private var internalParameters: JSON {
+        let packer: JSON = ["packer": .int(Int64(LayerBuilder.revision))]
+        guard let platform = facts.platform else { return packer }
+        return .object((packer.members ?? []) + [.init("platform", .string("\(platform)"))])
     }
 
     private var external: JSON {
@@ -69,6 +77,13 @@ struct Provenance {
             materials.append(["uri": .string(place), "digest": ["sha256": .string(base.manifest.digest.hex)]])
         }
         return materials
+    }
+
+    private var billByproduct: JSON {
+        [
+            "name": .string(Self.billName), "mediaType": .string(BillOfMaterials.type),
+            "digest": ["sha256": .string(bill.hex)],
+        ]
     }
 
     private func run(_ run: PackageFacts.RunFacts) -> JSON {

@@ -38,6 +38,24 @@ public struct Attachment: Sendable {
     }
 }
 
+/// What is to stand beside an image, made only where it is lacking.
+public struct Attachments: Sendable {
+    let types: [String]
+    private let make: @Sendable ([String]) async throws -> [Attachment]
+
+    /// `make` gets those of the types that are lacking; others that it makes go there too.
+    public init(_ types: [String], make: @escaping @Sendable ([String]) async throws -> [Attachment]) {
+        self.types = types
+        self.make = make
+    }
+
+    /// What a place lacks where these are already.
+    func lacking(beside there: [Referrer]) async throws -> [Attachment] {
+        let lacking = types.filter { type in !there.contains { $0.type == type } }
+        return lacking.isEmpty ? [] : try await make(lacking)
+    }
+}
+
 /// A manifest that names an image as its subject.
 public struct Referrer: Sendable, Equatable {
     public let type: String

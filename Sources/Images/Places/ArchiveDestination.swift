@@ -12,6 +12,10 @@ struct ArchiveDestination: ImageDestination {
     func lacking(_ image: Image) async throws -> Set<Digest> { Set(image.blobs.map(\.descriptor.digest)) }
 
     func store(_ image: Image, _ report: TransferReport) async throws -> Set<Digest> {
+        if form == .docker, image.platform == nil {
+            throw ImageFailure.unsupported(
+                "a bare model is no image that docker could load", hints: ["write it with oci-archive:FILE"])
+        }
         let temporary = Files.temporaryName(beside: file)
         let blobs = image.blobs
         report.total(blobs.reduce(0) { $0 + $1.descriptor.size })

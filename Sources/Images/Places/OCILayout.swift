@@ -23,7 +23,7 @@ public struct OCILayout: Sendable {
     ///
     /// The last step of publishing.
     func publish(
-        _ manifest: Descriptor, _ platform: Platform, as name: String, _ referrers: [JSON] = []
+        _ manifest: Descriptor, _ platform: Platform?, as name: String, _ referrers: [JSON] = []
     ) throws {
         try FileLock.with(root.appending(".git-ml.lock")) {
             try Files.replace(root.appending("oci-layout"), with: Self.version.utf8)
@@ -45,11 +45,13 @@ public struct OCILayout: Sendable {
         ["schemaVersion": 2, "mediaType": .string(MediaType.index), "manifests": .array(manifests)]
     }
 
-    static func entry(_ manifest: Descriptor, _ platform: Platform, as name: String) -> JSON {
+    static func entry(_ manifest: Descriptor, _ platform: Platform?, as name: String) -> JSON {
         var entry = manifest.json
-        var words: JSON = ["os": .string(platform.os), "architecture": .string(platform.architecture)]
-        words.set("variant", platform.variant.map { .string($0) })
-        entry.set("platform", words)
+        if let platform {
+            var words: JSON = ["os": .string(platform.os), "architecture": .string(platform.architecture)]
+            words.set("variant", platform.variant.map { .string($0) })
+            entry.set("platform", words)
+        }
         entry.set("annotations", [nameKey: .string(name)])
         return entry
     }
@@ -174,13 +176,13 @@ struct LayoutDestination: ImageDestination {
 
     /// Stores what is to stand beside the image, and returns how the index lists it.
     private func attach(_ image: Image, isNew: Bool) async throws -> [JSON] {
-        guard let make = image.attachments else { return [] }
+        guard let attachments = image.attachments else { return [] }
+        var there: [Referrer] = []
         if !isNew, Files.exists(layout.root.appending("index.json")) {
-            let there = try await LayoutSource(layout, tag: nil, digest: nil).referrers(of: image.manifest.digest)
-            if !there.isEmpty { return [] }
+            there = try await LayoutSource(layout, tag: nil, digest: nil).referrers(of: image.manifest.digest)
         }
         var entries: [JSON] = []
-        for attachment in try await make() {
+        for attachment in try await attachments.lacking(beside: there) {
             let manifest = ImageBlob(attachment.manifest(of: image.manifest), mediaType: MediaType.manifest)
             for blob in [Attachment.emptyConfig, attachment.blob, manifest] { try await layout.insert(blob) }
             entries.append(attachment.entry(of: image.manifest))

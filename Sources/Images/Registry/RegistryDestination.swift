@@ -16,6 +16,12 @@ struct RegistryDestination: ImageDestination {
         RegistrySession(name, actions: "pull,push", mounts: image.blobs.compactMap(\.origin), options)
     }
 
+    func holds(_ image: Image) async throws -> Bool {
+        let details = RegistrySession.Details(headers: ["Accept": MediaType.acceptManifests])
+        let answer = try await session(image).send("HEAD", "manifests/\(tag)", details)
+        return answer.status == 200 && answer.headers["docker-content-digest"] == "\(image.manifest.digest)"
+    }
+
     func lacking(_ image: Image) async throws -> Set<Digest> {
         try await lacking(image.blobs, session(image))
     }
@@ -42,9 +48,9 @@ struct RegistryDestination: ImageDestination {
         }
         if let attachments = image.attachments {
             let referrers = RegistryReferrers(session: session)
-            let isNew = try await sent.isEmpty ? referrers.list(image.manifest.digest).isEmpty : true
-            if isNew {
-                for attachment in try await attachments() { try await attach(attachment, to: image, referrers) }
+            let there = try await sent.isEmpty ? referrers.list(image.manifest.digest) : []
+            for attachment in try await attachments.lacking(beside: there) {
+                try await attach(attachment, to: image, referrers)
             }
         }
         try await put(image, tag, session)

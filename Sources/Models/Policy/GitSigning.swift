@@ -11,16 +11,32 @@ public struct GitSigning: Sendable {
 
     /// A detached signature, armoured; of SSH in the namespace `git`.
     public func sign(_ text: [UInt8]) async throws -> String {
-        switch try repository.setting("gpg.format") ?? "openpgp" {
-        case "ssh": return try await signSSH(text)
-        case "openpgp": return try await signOpenPGP(text)
+        switch try format() {
+        case "ssh": return try await sign(text, .ssh, key: nil)
+        case "openpgp": return try await sign(text, .gpg, key: nil)
         case let other: throw SigningFailure(reason: "gpg.format is “\(other)”, and only ssh and openpgp are known")
         }
     }
 
-    private func signSSH(_ text: [UInt8]) async throws -> String {
-        guard let key = try repository.setting("user.signingKey"), !key.isEmpty else {
-            throw SigningFailure(reason: "git's setting user.signingKey names no key")
+    /// The same with a program that is named; without a key with the one that git signs with.
+    public func sign(_ text: [UInt8], _ program: SigningSettings.Program, key: String?) async throws -> String {
+        switch program {
+        case .ssh: return try await signSSH(text, key: key ?? ownKey("ssh"))
+        case .gpg: return try await signOpenPGP(text, key: key ?? ownKey("openpgp"))
+        case .cosign: throw SigningFailure(reason: "cosign signs images only")
+        }
+    }
+
+    private func format() throws -> String { try repository.setting("gpg.format") ?? "openpgp" }
+
+    /// git's key, when it is one of that format.
+    private func ownKey(_ format: String) throws -> String? {
+        try self.format() == format ? repository.setting("user.signingKey") : nil
+    }
+
+    private func signSSH(_ text: [UInt8], key: String?) async throws -> String {
+        guard let key, !key.isEmpty else {
+            throw SigningFailure(reason: "git's settings gpg.format and user.signingKey name no SSH key")
         }
         let program = try repository.setting("gpg.ssh.program") ?? "ssh-keygen"
         let literal = key.hasPrefix("key::") ? key.dropFirst(5) : key.hasPrefix("ssh-") ? key[...] : nil
@@ -46,10 +62,10 @@ public struct GitSigning: Sendable {
         return result.text
     }
 
-    private func signOpenPGP(_ text: [UInt8]) async throws -> String {
+    private func signOpenPGP(_ text: [UInt8], key: String?) async throws -> String {
         let program = try repository.setting("gpg.openpgp.program") ?? repository.setting("gpg.program") ?? "gpg"
         let user = try repository.user()
-        let key = try repository.setting("user.signingKey") ?? "\(user.name) <\(user.email)>"
+        let key = key ?? "\(user.name) <\(user.email)>"
         let result = try await ChildProcess.run(program, ["--status-fd=2", "-bsau", key], input: text)
         guard result.status == 0, result.errors.contains("[GNUPG:] SIG_CREATED ") else {
             let words = result.errors.split(separator: "\n").filter { !$0.hasPrefix("[GNUPG:]") }
