@@ -83,8 +83,9 @@ let package = Package(
             name: "Images", dependencies: ["Base", "Gzip", "Storage", "Transport", system], swiftSettings: settings),
         .target(
             name: "Delivery",
-            dependencies: ["Base", "GitKit", "Transport", "Storage", "Pointers", "Runs", "Models", "Images", mustache, system]
-                + nio,
+            dependencies: [
+                "Base", "GitKit", "Transport", "Storage", "Pointers", "Runs", "Models", "Images", mustache, system,
+            ] + nio,
             swiftSettings: settings),
         .target(
             name: "Web",
