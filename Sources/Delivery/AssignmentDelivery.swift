@@ -236,7 +236,8 @@ struct AssignmentDelivery: Sendable {
         var newest: Assignment?
         try await registry.settle(stage, of: model.name, without: log.refusedTags(of: model.name, stage, registry)) {
             newest = $0.assignment
-            return try await $0.assignment.tagID != assignment.tagID && isRefused($0)
+            if $0.assignment.tagID == assignment.tagID { return false }
+            return try await isRefused($0)
         }
         guard let newest, newest.tagID != assignment.tagID else { return }
         throw Superseded(description: "\(newest.tag) has come meanwhile")
