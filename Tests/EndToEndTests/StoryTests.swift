@@ -94,9 +94,9 @@ struct StoryTests {
         let record = try await latest(project)
         #expect(
             record["steps"]?.array?.map { "\($0["step"]?.string ?? "") \($0["status"]?.string ?? "")" }
-                == ["verify", "fetch", "gates", "package", "push", "deploy", "probe", "promote"].map {
-                    $0 + " succeeded"
-                })
+                == [
+                    "claim", "verify", "fetch", "gates", "package", "push", "render", "deploy", "wait", "probe", "promote",
+                ].map { $0 + " succeeded" })
         let address = try #require(record["target"]?.string)
         let checked = try await project.sh(
             "git checkout -q HEAD~1; python3 predict.py \(address) $(git rev-parse HEAD); git checkout -q main",
