@@ -95,7 +95,8 @@ struct StoryTests {
         #expect(
             record["steps"]?.array?.map { "\($0["step"]?.string ?? "") \($0["status"]?.string ?? "")" }
                 == [
-                    "claim", "verify", "fetch", "gates", "package", "push", "render", "deploy", "wait", "probe", "promote",
+                    "claim", "verify", "fetch", "gates", "package", "push", "render", "deploy", "wait", "probe",
+                    "promote",
                 ].map { $0 + " succeeded" })
         let address = try #require(record["target"]?.string)
         let checked = try await project.sh(
