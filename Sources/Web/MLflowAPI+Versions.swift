@@ -84,14 +84,25 @@ extension MLflowAPI {
         guard let parent = try run?.commit ?? repository.head() else {
             throw MLflowFailure(.badRequest, "the repository has no commit yet")
         }
-        let commit = try await commit(model.name, source.items, run, on: parent)
+        let content = try await content(model.name, source.items, on: parent)
+        let origin = run.map { " of the run \($0.name ?? $0.id)\n\ngit-ml-run: \($0.id)" } ?? ""
         let set = try Self.tags(call.list("tags"), key: 250, value: 100_000)
         for _ in 0..<20 {
             let entry = try tags().models[model.name]
             let number = (entry?.versions.map { Int64($0.version.major) }.max() ?? 0) + 1
             let tag = ModelTag(model.name, .register(SemanticVersion(Int(number), 0, 0)))
+            // A commit of its own, even where the same files are registered twice within a second: stages belong to commits.
+            let commit = try repository.writeCommit(
+                tree: content.tree, parents: [parent], by: repository.user(),
+                message: "Add \(content.path) as version \(number)\(origin)\n")
             let message = Self.message(tag, commit, entry)
             if try await make(tag, on: commit, after: entry?.lastChange, message) {
+                if let run {
+                    try ledger.write(run.id) { events, _ in
+                        events.outputs(content.items)
+                        events.link(commit, isExact: true)
+                    }
+                }
                 // The tag decides whose number it is.
                 try registry.add(
                     "version",
@@ -157,10 +168,10 @@ extension MLflowAPI {
                 + " the run specified by the run_id.")
     }
 
-    /// A commit that holds the model, on top of the run's code; no branch points at it but the tag that is made.
-    private func commit(
-        _ model: ModelName, _ files: [(path: String, file: Artifacts.File)], _ run: Run?, on parent: ObjectID
-    ) async throws -> ObjectID {
+    /// The model on top of the run's code: the tree for a commit that no branch points at, only the tag that is made.
+    private func content(
+        _ model: ModelName, _ files: [(path: String, file: Artifacts.File)], on parent: ObjectID
+    ) async throws -> (tree: ObjectID, path: String, items: [RunItem]) {
         let path = try path(of: model, at: parent) ?? "models/\(model)"
         var items: [RunItem] = []
         for (inner, file) in files.sorted(by: { $0.path < $1.path }) {
@@ -180,16 +191,7 @@ extension MLflowAPI {
             }
         }
         let tree = items.isEmpty ? try repository.commit(parent).tree : try await pointers.tree(on: parent)
-        let origin = run.map { " of the run \($0.name ?? $0.id)\n\ngit-ml-run: \($0.id)" } ?? ""
-        let commit = try repository.writeCommit(
-            tree: tree, parents: [parent], by: repository.user(), message: "Add \(path)\(origin)\n")
-        if let run {
-            try ledger.write(run.id) { events, _ in
-                events.outputs(items)
-                events.link(commit, isExact: true)
-            }
-        }
-        return commit
+        return (tree, path, items)
     }
 
     // MARK: Looking
