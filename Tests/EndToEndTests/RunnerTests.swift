@@ -103,7 +103,7 @@ import Testing
         let deployed = try deployed
         #expect(deployed == ["a \(head)", "b \(head)"])
         let ends = try await events().filter { $0["ev"]?.string == "end" }
-        #expect(ends.map { $0["status"]?.string } == ["succeeded", "succeeded"])
+        #expect(ends.map { $0["status"]?.string } == ["succeeded", "succeeded"], "\(ends)")
     }
 
     @Test func `a service delivers what is pushed, and drains on SIGTERM`() async throws {
