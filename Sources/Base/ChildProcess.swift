@@ -20,6 +20,15 @@ public struct ProcessResult: Sendable {
     public var trimmed: String { text.trimmingTrailingSpace }
 }
 
+extension ProcessResult {
+    /// Itself where the status is 0; else a ``ProcessFailure`` that names the command.
+    public func checked(_ program: String, _ arguments: [String]) throws -> ProcessResult {
+        if status == 0 { return self }
+        throw ProcessFailure.failed(
+            command: ([program] + arguments).map(shellQuoted).joined(separator: " "), status: status, errors: errors)
+    }
+}
+
 /// A program that could not be started, or that failed.
 public enum ProcessFailure: Failure {
     case notFound(program: String)
@@ -85,13 +94,8 @@ public enum ChildProcess {
         _ program: String, _ arguments: [String], in directory: FilePath? = nil,
         environment: [String: String?] = [:], input: [UInt8] = []
     ) async throws -> ProcessResult {
-        let result = try await run(program, arguments, in: directory, environment: environment, input: input)
-        guard result.status == 0 else {
-            throw ProcessFailure.failed(
-                command: ([program] + arguments).map(shellQuoted).joined(separator: " "), status: result.status,
-                errors: result.errors)
-        }
-        return result
+        try await run(program, arguments, in: directory, environment: environment, input: input)
+            .checked(program, arguments)
     }
 
     /// The absolute path of a program on a PATH (default: this process's), or nil.

@@ -47,13 +47,7 @@ public struct Git: Sendable {
     /// The bytes that git prints; a status other than 0 is a ``ProcessFailure``.
     @discardableResult
     public func bytes(_ arguments: [String], input: [UInt8] = []) async throws -> [UInt8] {
-        let result = try await attempt(arguments, input: input)
-        guard result.status == 0 else {
-            throw ProcessFailure.failed(
-                command: (["git"] + arguments).map(shellQuoted).joined(separator: " "), status: result.status,
-                errors: result.errors)
-        }
-        return result.output
+        try await attempt(arguments, input: input).checked("git", arguments).output
     }
 }
 

@@ -93,7 +93,7 @@ extension NotesSync {
         // What was fetched before may be gone at the remote: it is taken in before it is pruned here.
         try mergeFetched(isThorough: true)
         let options = ["--quiet", "--no-tags", "--no-auto-maintenance", "--no-write-fetch-head", "--prune"]
-        try await repository.git.run(["fetch"] + options + [remote] + Self.fetchSpecs(remote))
+        try await repository.git.fetch(options + [remote] + Self.fetchSpecs(remote))
         try mergeFetched(isThorough: true)
     }
 

@@ -34,15 +34,12 @@ public struct Hub: Sendable {
         } else {
             specs += ["+refs/heads/*:refs/remotes/\(remote)/*"]
         }
-        try await repository.git.run(["fetch"] + options + [remote] + specs)
+        try await repository.git.fetch(options + [remote] + specs)
         if repository.workTree != nil {
             try await Self.learnDefaultBranch(of: remote, in: repository)
             // A clone's own tags stay; only what is new comes.
-            try await repository.git.run(
-                [
-                    "fetch", "--quiet", "--no-auto-maintenance", "--no-write-fetch-head", remote,
-                    "refs/tags/*:refs/tags/*",
-                ])
+            try await repository.git.fetch(
+                ["--quiet", "--no-auto-maintenance", "--no-write-fetch-head", remote, "refs/tags/*:refs/tags/*"])
         }
         try NotesSync(repository).mergeFetched(isThorough: true)
     }
