@@ -16,8 +16,6 @@ struct AssignmentDelivery: Sendable {
     let model: ModelEntry
     let assignment: Assignment
     let log: DeliveryLog
-    /// Whether the time that `nightly` names is waited for.
-    let keepsTimes: Bool
     /// nil while the question is only whether policy says no.
     var journal: StepJournal?
 
@@ -32,8 +30,6 @@ struct AssignmentDelivery: Sendable {
     enum Outcome: Sendable {
         /// It has a result; `refusal` where the tag or its commit was refused.
         case ended(refusal: Refusal?)
-        /// It waits for its time.
-        case waiting
         /// It is served; what is left is to watch it and to record the result.
         case watching(Served)
     }
@@ -66,10 +62,6 @@ struct AssignmentDelivery: Sendable {
             if served.deployment.settings.watch != nil, served.target != nil { return .watching(served) }
             try await succeed(served)
             return .ended(refusal: nil)
-        } catch let postponed as Postponed {
-            say("\(assignment.tag) is packaged, and rolled out at \(postponed.until.wholeSeconds)")
-            if postponed.isNews { try await journal?.wait(until: postponed.until) }
-            return .waiting
         } catch {
             try await fail(error, held)
             return .ended(refusal: error as? Refusal)
@@ -246,7 +238,7 @@ struct AssignmentDelivery: Sendable {
     private func isRefused(_ claim: StageClaim) async throws -> Bool {
         let other = AssignmentDelivery(
             hub: hub, places: places, rules: rules, barred: barred, tags: tags, model: claim.model,
-            assignment: claim.assignment, log: log, keepsTimes: keepsTimes)
+            assignment: claim.assignment, log: log)
         return try await other.refusal().refusal != nil
     }
 
@@ -263,14 +255,4 @@ struct AssignmentDelivery: Sendable {
             if let address { try await probe.check(address) }
         }
     }
-}
-
-/// What is packaged, and has to wait for its time before it is rolled out.
-struct Postponed: Failure {
-    let until: Timestamp
-    /// Whether the record does not say so yet.
-    let isNews: Bool
-    var kind: FailureKind { .user }
-    var description: String { "it is rolled out at \(until.wholeSeconds)" }
-    var hints: [String] { [] }
 }

@@ -65,7 +65,6 @@ extension DeliveryRecord {
         target = event.text("target") ?? target
         switch event.kind {
         case "step": take(step: event, after: steps.isEmpty ? started : before)
-        case "wait": until = event.text("until").flatMap { Timestamp($0) }
         case "cancel": cancelled = event.text("by") ?? "somebody"
         case "retry": reopen(event)
         case "end":
@@ -73,7 +72,7 @@ extension DeliveryRecord {
             reason = event.text("reason")
             refusal = event.text("refusal")
             waits = event.json["waits"]?.bool ?? false
-            (ended, until, retried) = (event.time, nil, nil)
+            (ended, retried) = (event.time, nil)
         default: break
         }
     }

@@ -45,8 +45,6 @@ public struct DeliveryRecord: Sendable {
     var finished: [String: Step] = [:]
     /// The highest fence of its lines.
     var fence = 0
-    /// When it is to be rolled out, where it waits for that.
-    public var until: Timestamp?
     /// Who asked to have it cancelled.
     public var cancelled: String?
     /// Who asked to have it made again after it had ended; nil once a runner has taken it up.
@@ -70,7 +68,6 @@ public struct DeliveryRecord: Sendable {
             "image": .optional(image),
             "digest": .optional(digest), "target": .optional(target), "started": .string(started.description),
             "seconds": ended.map { .number($0.seconds(since: started)) } ?? .null,
-            "until": .optional(until?.description),
             "steps": .array(
                 steps.map {
                     [

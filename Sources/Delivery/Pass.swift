@@ -33,7 +33,6 @@ struct Pass: Sendable {
             runner.sayOnce("\(assignment.tag) waits: \(assignment.stage) was paused by \(pause.by)")
             return .waiting
         }
-        if runner.options.only == nil, let until = before.last?.until, until > .now() { return .waiting }
         // What waited, and still would, is not told of again.
         if settled != nil || isEnd {
             let refusal = try await delivery(assignment, model, past(of: assignment, model)).refusal().refusal
@@ -87,9 +86,6 @@ struct Pass: Sendable {
             case .ended(let refusal):
                 await held.finish()
                 if let refusal { return refusal.result }
-            case .waiting:
-                await held.finish()
-                return .waiting
             case .watching(let served):
                 runner.say("\(assignment.tag) is served at \(served.place), and watched")
                 let task = Task { [say = runner.say] in
@@ -127,7 +123,7 @@ struct Pass: Sendable {
         AssignmentDelivery(
             hub: runner.hub, places: runner.places, rules: policy,
             barred: barred ?? Self.contradiction(assignment, past.filter { $0.status == "succeeded" }), tags: tags,
-            model: model, assignment: assignment, log: log, keepsTimes: runner.options.only == nil)
+            model: model, assignment: assignment, log: log)
     }
 
     /// Deliveries of older assignments of the stage that nobody will finish any more.

@@ -30,8 +30,6 @@ public final class Runner: Sendable {
         /// How long a claim holds without being renewed, in seconds.
         public var lease = 60.0
         /// The only model and stage that are delivered, nil for all.
-        ///
-        /// It is not made to wait for the time of `nightly`.
         public var only: (model: String, stage: String)?
 
         public init() {}

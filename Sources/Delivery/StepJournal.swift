@@ -119,11 +119,6 @@ struct StepJournal: Sendable {
         try await record("end", status: status, digest: digest, reason: reason, more)
     }
 
-    /// Records that the rest has to wait for its time.
-    func wait(until time: Timestamp) async throws {
-        try await record("wait", status: "running", [("until", .string(time.wholeSeconds))])
-    }
-
     /// Holds on to the claim: only its holder may change what is live.
     func confirm() async throws { try await claim.renew(events: false) }
 
