@@ -19,6 +19,11 @@ BASE = .build/base
 PEERS = .build/peers
 REQUIREMENTS = Tests/Demo/project/requirements.txt Tests/requirements.txt
 
+# Installs into an environment: by uv, which takes a sixth of the time, or by pip where uv cannot.
+pip = $(1)/bin/python3 -m pip install --quiet --disable-pip-version-check --no-compile uv==0.13.8 && \
+  { $(1)/bin/uv pip install --quiet --python $(1)/bin/python3 $(2) || \
+    $(1)/bin/python3 -m pip install --quiet --disable-pip-version-check --no-compile $(2); }
+
 .PHONY: help deps build install uninstall test demo bench format lint clean
 
 help: ## list the targets
@@ -38,7 +43,7 @@ deps: ## install the packages that are missing
 $(VENV)/done: $(REQUIREMENTS)
 	@echo "Installing into $(VENV):" $$(cat $(REQUIREMENTS))
 	@python3 -m venv $(VENV)
-	@$(VENV)/bin/python3 -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$(REQUIREMENTS))
+	@$(call pip,$(VENV),$(addprefix -r ,$(REQUIREMENTS)))
 	@$(VENV)/bin/python3 Tests/Servers/get_kubectl.py $(VENV)/bin
 	@touch $@
 
@@ -54,7 +59,7 @@ $(BASE)/index.json:
 $(PEERS)/done:
 	@echo "Installing into $(PEERS): dvc mlflow gto oxen"
 	@python3 -m venv $(PEERS)
-	@$(PEERS)/bin/python3 -m pip install --quiet --disable-pip-version-check dvc==3.58.0 'pathspec<0.13' mlflow==3.17.2 gto==1.10.1 oxenai==0.65.1
+	@$(call pip,$(PEERS),dvc==3.58.0 'pathspec<0.13' mlflow==3.17.2 gto==1.10.1 oxenai==0.65.1)
 	@touch $@
 
 build: deps ## build the release binary: static, stripped

@@ -62,6 +62,20 @@ struct DatasetLinkTests {
         #expect(both == "All data is here and unchanged.\nAll data is here and unchanged.\n")
     }
 
+    @Test(arguments: ["hardlink", "symlink"])
+    func `prune takes the unpacked files that nothing is a link to any more`(link: String) async throws {
+        let project = try await branches(link)
+        try await project.sh("git clone -q -b main remote.git other && cd other && git ml init && git ml pull", in: "")
+        try await project.sh("git checkout -q side && git checkout -q main && git ml checkout", in: "other")
+        let unpacked = "find .git/ml/cache/unpacked -type f | grep -v incoming | wc -l"
+        #expect(try await project.sh(unpacked, in: "other") == "5\n")
+        try await project.sh("git ml prune --days 0 --grace 0", in: "other")
+        #expect(try await project.sh(unpacked, in: "other") == "3\n")
+        #expect(try await project.sh("cat d/a d/b d/c; git ml status", in: "other").hasSuffix("unchanged.\n"))
+        try await project.sh("git checkout -q side && git ml pull", in: "other")
+        #expect(try await project.sh("cat d/a d/b d/s", in: "other") == "a\nside\nnew\n")
+    }
+
     @Test func `a setting that changes holds from the next checkout on, and a lost cache is made anew`() async throws {
         let project = try await branches("symlink")
         try await project.sh("git checkout -q main; git ml checkout")

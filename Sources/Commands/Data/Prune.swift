@@ -11,7 +11,8 @@ struct Prune: AsyncParsableCommand {
             Nothing goes that the remote does not have: it is asked for each content. A remote that is this clone's own store, or a
             link to it, is refused. What a work tree, the index, a stash, a
             commit of the last days, one that has not been pushed or a run that is not recorded yet names stays, and so does what
-            came into this clone less than --grace days ago.
+            came into this clone less than --grace days ago. Unpacked files of datasets that are links (`data.link`) go when nothing
+            is a link to them any more.
 
               $ git ml prune --dry-run
               $ git ml prune --days 30
@@ -57,6 +58,8 @@ struct Prune: AsyncParsableCommand {
         let kept = files.count + packs.count - safe.reduce(0) { $0 + $1.contents.count }
         let chunks = try pruning.chunks(olderThan: before)
         safe.append((Set(chunks.contents), chunks.store))
+        let unpacked = try await pruning.unpacked(olderThan: before)
+        safe.append((Set(unpacked.contents), unpacked.store))
         var gone: [ContentID] = []
         for (contents, store) in safe {
             for content in contents.sorted(by: { $0.digest < $1.digest })

@@ -14,10 +14,7 @@ extension Pruning {
         let scan = DatasetScan(repository)
         let all = try scan.pointers(new: await list(["rev-list", "--all", "--reflog"]), old: [])
         if all.isEmpty { return [] }
-        var pointers = try await inIndexes()
-        for commit in try await commits() {
-            for item in try scan.pointers(in: commit) { pointers[item.pointer] = item.path }
-        }
+        let pointers = try await staying()
         var retained = Set(try kept.waiting())
         for (pointer, path) in pointers { retained.formUnion(try contents(pointer, path, kept.store)) }
         var found: Set<ContentID> = []
@@ -39,6 +36,38 @@ extension Pruning {
             return ContentID(digest, size: status.size)
         }
         return (store, contents)
+    }
+
+    /// Unpacked contents of before a time that nothing is a link to: no other name of the file, and no state that stays.
+    ///
+    /// What is changed, or not as it was written, is no candidate: it may be somebody's only copy. The next checkout makes what
+    /// it needs anew.
+    public func unpacked(olderThan time: Timestamp) async throws -> (store: ContentStore, contents: [ContentID]) {
+        let kept = KeptObjects(repository).store
+        let unpacked = Unpacked(beside: kept)
+        var found = try unpacked.unlinked(olderThan: time)
+        if found.isEmpty { return (unpacked.store, []) }
+        for (pointer, path) in try await staying() {
+            do {
+                var reader = try ManifestReader(
+                    Dataset.root(pointer, name: path, store: kept), name: path, store: kept, checksCase: false)
+                while let entry = try reader.next() { found[entry.name] = nil }
+            } catch is DatasetFailure {
+                // It could name any of them.
+                return (unpacked.store, [])
+            }
+        }
+        return (unpacked.store, found.map { ContentID($0.key.digest, size: $0.value) })
+    }
+
+    /// The datasets of all states that stay, with a path of each.
+    private func staying() async throws -> [DatasetPointer: String] {
+        var pointers = try await inIndexes()
+        let scan = DatasetScan(repository)
+        for commit in try await commits() {
+            for item in try scan.pointers(in: commit) { pointers[item.pointer] = item.path }
+        }
+        return pointers
     }
 
     /// A manifest that is not here cannot need a pack that is, beyond what can be brought with it.

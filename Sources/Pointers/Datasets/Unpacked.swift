@@ -16,7 +16,7 @@ struct Unpacked: Sendable {
     }
 
     private static let folder = ["ml", "cache", "unpacked"]
-    private let store: ContentStore
+    let store: ContentStore
 
     init(beside objects: ContentStore) {
         let root = objects.root.removingLastComponent().appending("cache").appending("unpacked")
@@ -92,6 +92,20 @@ struct Unpacked: Sendable {
         }
         return Int64(info.st_size) == size && info.st_mode & 0o333 == 0
             && FileStamp(info).modified % 1_000_000_000 == Self.mark(name)
+    }
+
+    /// The contents of before a time that are intact and have no other name, with their sizes in bytes.
+    func unlinked(olderThan time: Timestamp) throws -> [ContentName: Int64] {
+        var found: [ContentName: Int64] = [:]
+        for digest in try store.all() {
+            let name = ContentName(digest)
+            var info = stat()
+            guard path(of: name).withPlatformString({ lstat($0, &info) }) == 0, info.st_nlink == 1,
+                isIntact(name, size: Int64(info.st_size)), Timestamp(microseconds: FileStamp(info).modified / 1000) < time
+            else { continue }
+            found[name] = Int64(info.st_size)
+        }
+        return found
     }
 
     private static func mark(_ name: ContentName) -> Int64 { Int64(name.prefix % 999_999_999) + 1 }
