@@ -154,16 +154,21 @@ public enum Files {
 
     /// Replaces the file: temporary file beside it, flushed, renamed, the directory flushed.
     ///
-    /// Missing directories are made. A file that is there keeps its mode unless `mode` says otherwise.
-    public static func replace(_ path: FilePath, with bytes: some Sequence<UInt8>, mode: UInt32? = nil) throws {
+    /// Missing directories are made. A file that is there keeps its mode unless `mode` says otherwise. Of what can be made
+    /// anew nothing needs to be flushed: with `isDurable` false a power cut may leave the old file, the new one, or one that is empty.
+    public static func replace(
+        _ path: FilePath, with bytes: some Sequence<UInt8>, mode: UInt32? = nil, isDurable: Bool = true
+    ) throws {
         let bytes = Array(bytes)
-        try replace(path, mode: mode) { file in
+        try replace(path, mode: mode, isDurable: isDurable) { file in
             try check("write", path) { _ = try file.writeAll(bytes) }
         }
     }
 
     /// Replaces the file with what `body` writes to the descriptor; when `body` throws, nothing changes.
-    public static func replace(_ path: FilePath, mode: UInt32? = nil, _ body: (FileDescriptor) throws -> Void) throws {
+    public static func replace(
+        _ path: FilePath, mode: UInt32? = nil, isDurable: Bool = true, _ body: (FileDescriptor) throws -> Void
+    ) throws {
         let directory = path.removingLastComponent()
         try makeDirectory(directory)
         let old = status(path)
@@ -174,14 +179,16 @@ public enum Files {
             try file.closeAfter {
                 try body(file)
                 if let permissions { fchmod(file.rawValue, mode_t(permissions)) }
-                guard fsync(file.rawValue) == 0 else { throw FileFailure("flush", temporary, Errno(rawValue: errno)) }
+                guard !isDurable || fsync(file.rawValue) == 0 else {
+                    throw FileFailure("flush", temporary, Errno(rawValue: errno))
+                }
             }
             try rename(temporary, to: path)
         } catch {
             remove(temporary)
             throw error
         }
-        flush(directory)
+        if isDurable { flush(directory) }
     }
 
     /// A fresh name in the same directory; what is left of one after a crash is recognised by `.tmp-git-ml-`.

@@ -76,7 +76,8 @@ public struct CatchUp: Sendable {
     }
 
     private func remember(_ size: Int64, _ last: ObjectID?) throws {
-        try Files.replace(markFile, with: "\(size) \(last?.hex ?? "-")\n".utf8)
+        // Without it the last lines are looked at once more, and what is recorded already is not recorded again.
+        try Files.replace(markFile, with: "\(size) \(last?.hex ?? "-")\n".utf8, isDurable: false)
     }
 
     /// How far the reflog has been looked at, in bytes: one file a work tree.
