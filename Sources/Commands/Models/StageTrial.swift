@@ -84,9 +84,9 @@ struct StageTrial {
     /// Tries the gates of some kinds; a person is told what takes a while.
     func results(_ kinds: GateKinds) async throws -> [GateResult] {
         let (repository, project) = (store.repository, project)
-        let check = GateCheck(
+        let check = try GateCheck(
             repository, store: store, policy: policy, registry: registry,
-            remote: { try DataRemote(repository, project: project).own() },
+            remote: DataRemote(repository, project: project).source,
             say: { Terminal.error("git-ml: \(Terminal.safe($0))") })
         do {
             return try await check.check(
