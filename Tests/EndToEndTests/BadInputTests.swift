@@ -124,6 +124,25 @@ struct BadInputTests {
         #expect(followed.output.contains("the tag was moved after it had been delivered"), "\(followed)")
     }
 
+    // Case D-44.
+    @Test func `doctor and fsck tell of records that contradict each other`() async throws {
+        let project = try Project()
+        try await project.sandbox.repository()
+        let run = "0193590a6b3d7c21a8f04d1e2b6c9f11"
+        for name in ["a", "b"] {
+            try project.write(
+                "lines", #"{"t":"2026-11-23T15:04:05.000001Z","run":"\#(run)","ev":"start","name":"\#(name)"}"# + "\n")
+            try await project.sh("git commit -q --allow-empty -m \(name); git notes --ref ml/runs append -F ../lines HEAD")
+        }
+        let reason = "it begins 2 times, differently"
+        let fsck = try await project.ml("fsck")
+        #expect(fsck.status == 5 && fsck.output.contains("contradiction: run \(run): \(reason) (notes of "), "\(fsck)")
+        let found = try JSON.parse(await project.ml("fsck", "--json").output)
+        #expect(found["problem"] == "contradiction" && found["path"]?.string == "run \(run)", "\(found)")
+        let doctor = try await project.ml("doctor")
+        #expect(doctor.status == 1 && doctor.output.contains("MEND run \(run): \(reason)\n"), "\(doctor)")
+    }
+
     @Test func `a corrupt pointer is left as it is and stops no commit`() async throws {
         let project = try await Project.withRemote()
         try await project.sh("git ml track '*.bin'")

@@ -241,6 +241,34 @@ struct GateTests {
         #expect(worktrees.split(separator: "\n").count == 1)
     }
 
+    // Case D-19. No remote either: what was never pushed is here.
+    @Test(.enabled(if: geteuid() == 0 && ChildProcess.find("setpriv") != nil))
+    func `root without bubblewrap gives a command another user without privileges, and the files back`() async throws {
+        let script = """
+            id -u; grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status | tr '\\t' ' '
+            echo mine > own && cat own; cat models/m.bin; echo; echo owned > \(project.path)/work/owned; exit 3
+            """
+        try gates("[{run: [sh, -c, \(JSON.string(script))]}]")
+        try await project.sh("git remote remove origin; git add ml.yaml && git commit -qm gates")
+        // All programs of this machine but one.
+        let found = (environmentValue("PATH") ?? "").split(separator: ":").map { "\($0)/*" }.joined(separator: " ")
+        try await project.sh("mkdir bin; ln -s \(found) bin/ 2>/dev/null || true; rm -f bin/bwrap", in: "")
+        let seen = try await project.ml(
+            "gate", "m", "prod", environment: ["PATH": "\(Places.programs):\(project.path)/bin"])
+        #expect(seen.status == 1)
+        #expect(seen.errors.contains("it ran as another user, not in bubblewrap"), "\(seen)")
+        let lines = seen.output.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
+        let told = lines.drop { !$0.allSatisfy(\.isNumber) }.prefix(7)
+        #expect(told.first.flatMap { UInt32($0) }.map { $0 >= 61_184 } == true, "\(seen)")
+        #expect(
+            told.dropFirst().prefix(5) == [
+                "CapEff: 0000000000000000", "CapBnd: 0000000000000000", "NoNewPrivs: 1", "mine", "one",
+            ], "\(seen)")
+        #expect(told.last?.hasSuffix("Permission denied") == true, "\(seen)")
+        #expect(try project.text("work/owned") == nil)
+        #expect(try await project.sh("git worktree list | wc -l") == "1\n")
+    }
+
     @Test func `a command that is missing, hangs or leaves no report fails with a reason`() async throws {
         try gates(
             """

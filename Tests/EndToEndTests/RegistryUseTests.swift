@@ -73,6 +73,42 @@ struct RegistryUseTests {
         #expect(try await project.ml("get", "remote.git", in: "").status == 64)
     }
 
+    @Test func `every name of a model is understood by each command that takes one`() async throws {
+        let project = try await Project.withModel()
+        try await project.sh(
+            """
+            git ml register m HEAD~2 && git ml stage m prod && git ml register m HEAD --version 3.0.0
+            git push -q origin --tags
+            """)
+        let first = String(try await project.sh("git rev-parse HEAD~2").prefix(10))
+        let last = String(try await project.sh("git rev-parse HEAD").prefix(10))
+        for (name, commit) in [
+            ("models:/m/3", last), ("m@v3.0.0", last), ("m@latest", last), ("m#prod", first), ("models:/m@prod", first),
+        ] {
+            // Names are read in one place: the others show that they are.
+            let isTriedWhole = ["models:/m/3", "m#prod"].contains(name)
+            let more = [
+                ["stage", "m", "prod", name, "--dry-run"], ["review", name, "prod"], ["history", name],
+                ["approve", name, "prod", "-m", "x"], ["deregister", name, "--dry-run"],
+            ]
+            for words in [
+                ["model", name], ["stage", name, "prod", "--dry-run"], ["get", name, "--to", "../got", "--force"],
+            ] + (isTriedWhole ? more : []) {
+                let result = try await project.sandbox.run("git", ["ml"] + words, in: "work")
+                #expect(result.status == 0 && result.text.contains(commit), "\(words): \(result.text)\(result.errors)")
+            }
+        }
+        #expect(try await project.ml("gate", "m@v3.0.0", "prod").status == 0)
+        for name in ["m#prod", "models:/m@prod"] {
+            #expect(try await project.ml("unstage", name, "--dry-run").output.contains("m#prod!#2"))
+        }
+        #expect(try await project.ml("history", "m#prod").output.contains("m@v") == false)
+        let twice = try await project.ml("stage", "m@v1.0.0", "prod", "v3.0.0")
+        #expect(twice.status == 64 && twice.errors.contains("leave “v3.0.0” out"), "\(twice)")
+        let whole = try await project.ml("deprecate", "m@v1.0.0")
+        #expect(whole.status == 1 && whole.errors.contains("write m\n"), "\(whole)")
+    }
+
     @Test func `a tag whose commit is missing in a shallow clone is told of`() async throws {
         let project = try await Project.withModel()
         try await project.sh("git ml register m HEAD~2 && git push -q origin --tags")

@@ -116,6 +116,39 @@ struct ServerHookTests {
         #expect(ran == "")
     }
 
+    // Case D-08: what git and its children were told.
+    @Test func `names of tags are never options of git, nor parts of a shell's line`() async throws {
+        let project = try await project(stage: "{}")
+        let names = ["--exec=x@v1.0.0", "-oProxyCommand=x@v1.0.0", "--exec=x#prod#1", "$(touch${IFS}ran)#prod#1"]
+        for name in names {
+            try await project.sandbox.run("git", ["update-ref", "refs/tags/\(name)", "HEAD"], in: "work").expectDone()
+        }
+        let trace: [String: String?] = ["GIT_TRACE2_EVENT": "\(project.path)/trace"]
+        for words in [
+            ["doctor"], ["models"], ["register", "m"], ["stage", "m", "prod"], ["review", "m", "prod"],
+            ["package", "m", "--to", "oci:../images"], ["sync"], ["get", "../remote.git", names[0], "--to", "../got"],
+        ] { _ = try await project.sandbox.run("git", ["ml"] + words, in: "work", environment: trace) }
+        _ = try await project.sandbox.run("git", ["push", "--tags", "origin"], in: "work", environment: trace)
+        // The hooks are passed by: the runner alone meets the tags.
+        try await project.sh("git fetch -q ../work 'refs/tags/*:refs/tags/*'", in: "remote.git")
+        _ = try await project.sandbox.run(
+            "git", ["ml", "runner", "--once", "--repo", "../remote.git"], in: "work", environment: trace)
+        var seen = 0
+        for line in try #require(try project.text("trace")).split(separator: "\n") {
+            let event = try JSON.parse(String(line))
+            // `git ml` itself is told by the test.
+            guard let words = event["argv"]?.array?.compactMap(\.string), words.dropFirst().first != "ml",
+                !(words.first ?? "").hasSuffix("git-ml")
+            else { continue }
+            let end = words.firstIndex { $0 == "--" || $0 == "--end-of-options" } ?? words.endIndex
+            seen += 1
+            #expect(!words[..<end].contains { word in names.contains { word.hasPrefix($0) } }, "\(words)")
+            if event["use_shell"] == true { #expect(!words.contains { $0.contains("${IFS}") }, "\(words)") }
+        }
+        #expect(seen > 20)
+        #expect(try await project.sh("find . -name ran", in: "") == "")
+    }
+
     // Case D-44.
     @Test func `a push of records that changes a line is refused, and one that adds lines is taken`() async throws {
         let project = try await project(stage: "{}")

@@ -45,7 +45,8 @@ struct Get: AsyncParsableCommand {
 
     func validate() throws {
         guard path == nil else { return }
-        guard !OriginAddress.names(url), (try? ModelAddress(url)) != nil else {
+        // `team:churn#prod` could be a host and a path as well, but without a path in it there is nothing to bring from one.
+        guard let model = try? ModelAddress(url), !model.isBare || !OriginAddress.names(url) else {
             throw ValidationError("name a file or folder of \(url), or a model of this repository such as NAME#STAGE")
         }
         guard revision.rev == nil else {

@@ -1,14 +1,13 @@
 internal import ArgumentParser
 internal import Models
 
-/// A stage of a model at the command line: `churn#prod`.
+/// A stage of a model at the command line: `churn#prod`, or `models:/churn@prod`.
 struct StageName: ExpressibleByArgument {
     let model: String
     let stage: String
 
     init?(argument: String) {
-        guard let sign = argument.lastIndex(of: "#") else { return nil }
-        (model, stage) = (String(argument[..<sign]), String(argument[argument.index(after: sign)...]))
-        guard ModelName(model) != nil, ModelName.isPart(stage) else { return nil }
+        guard let address = try? ModelAddress(argument), case .stage(let stage) = address.selector else { return nil }
+        (model, self.stage) = ("\(address.model)", stage)
     }
 }

@@ -24,7 +24,7 @@ struct NoteCommand: ParsableCommand {
 
     func run() throws {
         let store = try RunStore.current()
-        let run = try store.run(named: name)
+        let run = try RunSelection(store: store).run(name)
         guard let message else {
             if json.isOn { return print(["run": .string(run.id), "note": .optional(run.tags[Run.noteTag])] as JSON) }
             guard let note = run.tags[Run.noteTag] else { throw NoNote(run: RunLabels.of(run)) }

@@ -24,7 +24,7 @@ struct Rename: ParsableCommand {
             throw UnusableName(name: new)
         }
         let store = try RunStore.current()
-        let run = try store.run(named: name)
+        let run = try RunSelection(store: store).run(name)
         if run.name != new { try store.change(run) { $0.tags([Run.nameTag: new]) } }
         try RunChange.report(run, store, json: json, "renamed \(RunLabels.of(run)) to \(new)")
     }

@@ -40,7 +40,7 @@ struct TagCommand: ParsableCommand {
             Dictionary(pairs.compactMap { KeyValue($0) }.map { ($0.key, $0.value) }) { $1 })
         guard let name else { return try tagInside(set) }
         let store = try RunStore.current()
-        let run = try store.run(named: name)
+        let run = try RunSelection(store: store).run(name)
         try store.change(run) { $0.tags(set, unset: unset) }
         try RunChange.report(run, store, json: json, "tagged \(RunLabels.of(run))")
     }

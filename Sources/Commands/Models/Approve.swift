@@ -13,14 +13,15 @@ struct Approve: AsyncParsableCommand {
             `signers:`, an approval is signed with the key that git signs tags with, and only keys of that file count.
 
               $ git ml approve churn v1.2.0 prod -m 'looked at the errors by region'
+              $ git ml approve churn@v1.2.0 prod
               $ git ml approve churn HEAD --sign
               $ git ml approve --list churn
             """)
 
-    @Argument(help: "The model, as ml.yaml names it.")
-    var model: String?
+    @Argument(help: "The model, as ml.yaml names it, or with the version in it: NAME@VERSION, NAME#STAGE, models:/NAME/N.")
+    var model: ModelArgument?
 
-    @Argument(help: "The version, commit or run.")
+    @Argument(help: "The version, commit or run; left out where the model's name says it.")
     var revision: String?
 
     @Argument(help: "The stage; default: whatever stage.")
@@ -37,7 +38,14 @@ struct Approve: AsyncParsableCommand {
 
     @OptionGroup var json: JSONOption
 
+    /// The revision and the stage; behind a model that says its version the stage stands in the place of the revision.
+    private func meant() throws -> (revision: String?, stage: String?) {
+        guard let model, model.address != nil else { return (revision, stage) }
+        return (try model.version(or: stage == nil ? nil : revision), revision)
+    }
+
     func validate() throws {
+        let (revision, _) = try meant()
         if list {
             if revision != nil || sign || message != nil {
                 throw ValidationError("--list goes with a model's name only")
@@ -51,9 +59,10 @@ struct Approve: AsyncParsableCommand {
     func run() async throws {
         let repository = try Repository.current()
         if list { return try await show(repository) }
+        let (revision, stage) = try meant()
         let models = try ModelProject(repository)
         let project = models.project
-        let (entry, path) = try models.declared(model ?? "")
+        let (entry, path) = try models.declared(model?.name ?? "")
         let name = entry.name
         if let stage, project.stage(stage, of: name) == nil {
             throw ModelFailure.unknownStage(stage, known: Array(project.stages.keys))
@@ -89,7 +98,7 @@ struct Approve: AsyncParsableCommand {
 
     private func show(_ repository: Repository) async throws {
         try NotesSync(repository).mergeFetched()
-        let approvals = try ApprovalLog(repository).all().filter { model == nil || $0.model == model }
+        let approvals = try ApprovalLog(repository).all().filter { model == nil || $0.model == model?.name }
         if json.isOn {
             for approval in approvals { print(approval.json) }
         } else if approvals.isEmpty {

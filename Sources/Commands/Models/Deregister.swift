@@ -13,20 +13,19 @@ struct Deregister: AsyncParsableCommand {
               $ git ml deregister churn v1.2.0 --push
             """)
 
-    @Argument(help: "The model.")
-    var model: String
+    @Argument(help: "The model, or with the version in it: NAME@VERSION, models:/NAME/N.")
+    var model: ModelArgument
 
-    @Argument(help: "The version.")
-    var version: String
+    @Argument(help: "The version; left out where the model's name says it.")
+    var version: String?
 
     @OptionGroup var options: TagOptions
 
     func run() async throws {
-        guard let number = SemanticVersion(version) else {
-            throw ValidationError("“\(version)” is no semantic version such as v1.2.0")
-        }
+        guard let version = try model.version(or: version) else { throw ValidationError("say which version") }
         let models = try ModelProject.current()
-        let name = try models.entry(model).name
+        let name = try models.entry(model.name).name
+        let number = try number(version, of: name, in: models.registry)
         try await TagMaking(repository: models.repository, options: options).make {
             let registry = try ModelProject(models.repository).registry
             let found = try ModelAddress("\(name)@\(number)").resolve(in: registry, declared: [name])
@@ -37,5 +36,17 @@ struct Deregister: AsyncParsableCommand {
                 commit: found.commit, message: (options.message ?? "Deregister \(name) \(number)") + "\n",
                 after: found.entry.lastChange)
         }
+    }
+
+    private func number(_ version: String, of name: ModelName, in registry: Registry) throws -> SemanticVersion {
+        if let number = SemanticVersion(version) { return number }
+        guard let address = try? ModelAddress(version), !address.isBare, address.model == name else {
+            throw ValidationError("“\(version)” is no semantic version such as v1.2.0")
+        }
+        let found = try address.resolve(in: registry, declared: [name])
+        guard let number = found.version?.version else {
+            throw ValidationError("the commit of \(address) has no version")
+        }
+        return number
     }
 }

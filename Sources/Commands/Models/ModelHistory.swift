@@ -11,11 +11,12 @@ struct ModelHistory: ParsableCommand {
             The order is GTO's: by the dates of the tags.
 
               $ git ml history churn
+              $ git ml history 'churn#prod'
               $ git ml history --json
             """)
 
-    @Argument(help: "The model; without it, all of them.")
-    var model: String?
+    @Argument(help: "The model, or one version or stage of it: NAME@VERSION, NAME#STAGE; without it, all models.")
+    var model: ModelArgument?
 
     @Flag(help: "The oldest first.")
     var ascending = false
@@ -24,8 +25,8 @@ struct ModelHistory: ParsableCommand {
 
     func run() throws {
         let models = try ModelProject.current()
-        let entries = try model.map { [try models.entry($0)] } ?? models.entries
-        var changes = entries.flatMap(\.history)
+        let entries = try model.map { [try models.entry($0.name)] } ?? models.entries
+        var changes = try entries.flatMap(\.history).filter(wanted(models))
         if entries.count > 1 {
             changes.sort { ($0.event.time, $0.event.priority) < ($1.event.time, $1.event.priority) }
         }
@@ -43,10 +44,19 @@ struct ModelHistory: ParsableCommand {
             ])
         }
         if table.isEmpty {
-            print("No tag speaks of " + (model.map { "\($0) yet." } ?? "a model yet."))
+            print("No tag speaks of " + (model.map { "\($0.address?.description ?? $0.name) yet." } ?? "a model yet."))
         } else {
             table.print()
         }
+    }
+
+    /// Of a version what is said of it, of a stage what was in it; without either, everything.
+    private func wanted(_ models: ModelProject) throws -> (ModelChange) -> Bool {
+        guard let address = model?.address else { return { _ in true } }
+        if case .stage(let stage) = address.selector { return { $0.event.stage == stage } }
+        if case .version(let version) = address.selector { return { $0.version == version } }
+        let version = try address.resolve(in: models.registry, declared: models.project.models.keys).version?.version
+        return { $0.version == version }
     }
 
     private func json(_ change: ModelChange, _ repository: Repository) throws -> JSON {

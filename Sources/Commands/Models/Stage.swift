@@ -13,13 +13,14 @@ struct Stage: AsyncParsableCommand {
 
               $ git ml stage churn prod
               $ git ml stage churn prod v1.2.0 --push
+              $ git ml stage models:/churn/2 prod
               $ git ml stage churn prod '#staging' --sign --expires 90d
 
             Exit statuses: 3 when there is no such model, stage, version, commit or run, 4 when the push failed.
             """)
 
-    @Argument(help: "The model, as ml.yaml names it.")
-    var model: String
+    @Argument(help: "The model, as ml.yaml names it, or with the version in it: NAME@VERSION, NAME#STAGE, models:/NAME/N.")
+    var model: ModelArgument
 
     @Argument(help: "The stage.")
     var stage: String
@@ -35,14 +36,14 @@ struct Stage: AsyncParsableCommand {
     func run() async throws {
         let models = try ModelProject.current()
         let repository = models.repository
-        let (entry, path) = try models.declared(model)
+        let (entry, path) = try models.declared(model.name)
         let name = entry.name
         guard models.project.stage(stage, of: name) != nil else {
             throw ModelFailure.unknownStage(stage, known: Array(models.project.stages.keys))
         }
         if let expires, expires.time <= .now() { throw ValidationError("--expires lies in the past") }
         let commit = try Candidate.find(
-            version, of: name, path: path, registry: models.registry, repository: repository,
+            model.version(or: version), of: name, path: path, registry: models.registry, repository: repository,
             runs: { try RunStore.current() }
         ).commit
         guard let digest = try repository.modelDigest(path, at: commit) else {

@@ -7,14 +7,14 @@ internal import Storage
 
 /// What `gate` and `review` are told.
 struct TrialOptions: ParsableArguments {
-    @Argument(help: "The model, as ml.yaml names it.")
-    var model: String
+    @Argument(help: "The model, as ml.yaml names it, or with the candidate in it: NAME@VERSION, NAME#STAGE, models:/NAME/N.")
+    var model: ModelArgument
 
     @Argument(help: "The stage.")
     var stage: String
 
-    @Argument(help: "A version, commit or run, or the #STAGE it is in now.")
-    var candidate = "HEAD"
+    @Argument(help: "A version, commit or run, or the #STAGE it is in now; default: HEAD.")
+    var candidate: String?
 
     @Flag(help: "Go by ml.yaml as it is in the work tree, not by that of the protected branch.")
     var workTree = false
@@ -40,9 +40,9 @@ struct StageTrial {
         let own = try Project.here(repository)
         let stage = options.stage
         let (project, policy) = try Self.policy(
-            repository, own, options.workTree, model: options.model, stage: stage)
+            repository, own, options.workTree, model: options.model.name, stage: stage)
         (self.project, self.policy) = (project, policy)
-        let (name, model) = try project.model(options.model)
+        let (name, model) = try project.model(options.model.name)
         guard let settings = project.stage(stage, of: name) else {
             throw ModelFailure.unknownStage(stage, known: Array(project.stages.keys))
         }
@@ -54,7 +54,7 @@ struct StageTrial {
         registry = try Registry(repository, allowLight: project.allowsLightTags)
         let store = store
         candidate = try Candidate.find(
-            options.candidate, of: name, path: model.path, registry: registry, repository: repository, runs: { store }
+            options.model.version(or: options.candidate) ?? "HEAD", of: name, path: model.path, registry: registry, repository: repository, runs: { store }
         ).commit
         entry = registry.models[name] ?? ModelEntry(name: name)
         self.model = model
@@ -84,9 +84,9 @@ struct StageTrial {
     /// Tries the gates of some kinds; a person is told what takes a while.
     func results(_ kinds: GateKinds) async throws -> [GateResult] {
         let (repository, project) = (store.repository, project)
-        let check = GateCheck(
+        let check = try GateCheck(
             repository, store: store, policy: policy, registry: registry,
-            remote: { try DataRemote(repository, project: project).own() },
+            remote: DataRemote(repository, project: project).source,
             say: { Terminal.error("git-ml: \(Terminal.safe($0))") })
         do {
             return try await check.check(

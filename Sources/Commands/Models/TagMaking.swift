@@ -192,7 +192,12 @@ enum ModelFailure: Failure {
         case .noFile(let path, _): ["commit it first: git add \(shellQuoted(path)) && git commit"]
         case .unknownStage(let name, let known):
             [Spelling.nearest(to: name, in: known).map { "did you mean \($0)?" } ?? "add it under stages: in ml.yaml"]
-        case .notAName: ["names hold letters, digits, -, / and _"]
+        case .notAName(let text):
+            if let address = try? ModelAddress(text) {
+                ["all of the model is meant here: write \(address.model)"]
+            } else {
+                ["names hold letters, digits, -, / and _"]
+            }
         }
     }
 }

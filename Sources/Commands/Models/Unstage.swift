@@ -11,25 +11,36 @@ struct Unstage: AsyncParsableCommand {
             Makes the tag NAME#STAGE!#N. What is deployed stays where it is; a runner deploys nothing to the stage until
             something is staged again.
 
-              $ git ml unstage churn prod
+              $ git ml unstage churn#prod
               $ git ml unstage churn staging v1.1.0 --push
             """)
 
-    @Argument(help: "The model.")
-    var model: String
+    @Argument(help: "The model; NAME#STAGE says the stage besides, NAME@VERSION which version.")
+    var model: ModelArgument
 
-    @Argument(help: "The stage.")
-    var stage: String
+    @Argument(help: "The stage; left out behind NAME#STAGE.")
+    var stage: String?
 
     @Argument(help: "A version or commit that is in the stage; default: the current one.")
     var version: String?
 
     @OptionGroup var options: TagOptions
 
+    /// The stage, and the version if one was named.
+    private func meant() throws -> (stage: String, version: String?) {
+        if case .stage(let named) = model.address?.selector {
+            if let stage { throw ValidationError("“\(model.name)#\(named)” says the stage already: leave “\(stage)” out") }
+            return (named, nil)
+        }
+        guard let stage else { throw ValidationError("say which stage: \(model.name)#prod") }
+        return (stage, try model.version(or: version))
+    }
+
     func run() async throws {
         let models = try ModelProject.current()
         let repository = models.repository
-        let entry = try models.entry(model)
+        let (stage, version) = try meant()
+        let entry = try models.entry(model.name)
         let name = entry.name
         let staged = [entry.desired[stage]].compactMap(\.self) + (entry.stages[stage] ?? [])
         guard let current = staged.first else {

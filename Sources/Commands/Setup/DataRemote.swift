@@ -29,7 +29,15 @@ struct DataRemote {
         }.checkOut(commit, link: project.data.link)
     }
 
-    /// The same, in a bare repository its own folder.
+    /// Where gates get content that is not here; nil without a remote: then nothing has ever been elsewhere.
+    var source: (@Sendable () throws -> any ObjectRemote)? {
+        get throws {
+            if try project.data.isAtGitRemote && repository.workTree != nil && repository.remotes().isEmpty { return nil }
+            return { try own() }
+        }
+    }
+
+    /// That of ``resolve()``, in a bare repository its own folder.
     func own() throws -> any ObjectRemote {
         guard repository.workTree == nil else { return try resolve() }
         return try project.data.objectRemote(of: repository, gitRemote: repository.commonDirectory.string)
