@@ -108,7 +108,7 @@ let package = Package(
         tests("Runs", "GitKit", "Storage", "Pointers"),
         tests("Models", "GitKit", "Runs"),
         tests("Images", "Gzip", "Storage", "Transport"),
-        tests("Delivery", "GitKit", "Transport", "Models", "Images"),
+        tests("Delivery", "GitKit", "Transport", "Runs", "Models", "Images"),
         tests("Web", "GitKit", "Runs"),
         .testTarget(name: "EndToEndTests", dependencies: ["Base", "TestSupport", system], swiftSettings: settings),
     ],

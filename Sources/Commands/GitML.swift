@@ -50,7 +50,8 @@ public struct GitML: AsyncParsableCommand {
                 name: "Delivery:",
                 subcommands: [
                     RunnerCommand.self, Deliveries.self, Logs.self, Deliver.self, Cancel.self, Retry.self, Pause.self,
-                    Resume.self, Rollback.self, Render.self, Local.self,
+                    Resume.self, Rollback.self, Render.self, Local.self, Trace.self,
+                    Drift.self,
                 ]),
             CommandGroup(name: "Servers:", subcommands: [Serve.self]),
             CommandGroup(name: "Images:", subcommands: [Package.self, ImagesCommand.self, ImageCommand.self]),

@@ -95,6 +95,7 @@ extension DeliveryRecord {
         guard ended != nil else { return }
         (status, ended, reason, refusal, waits, cancelled) = ("running", nil, nil, nil, false, nil)
         retried = event.text("by") ?? "somebody"
+        isRepair = retried == StageDrift.repairer
         guard let from = event.text("from"), let first = DeliveryStep.all.firstIndex(of: from) else { return }
         for name in DeliveryStep.all[first...] { finished[name] = nil }
     }

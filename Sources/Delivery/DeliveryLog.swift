@@ -49,6 +49,8 @@ public struct DeliveryRecord: Sendable {
     public var cancelled: String?
     /// Who asked to have it made again after it had ended; nil once a runner has taken it up.
     public var retried: String?
+    /// Whether it was last made again because its target had drifted.
+    var isRepair = false
     /// Its latest line.
     var latest: Timestamp
     /// Who has approved that the model goes from this commit into this stage, or any.

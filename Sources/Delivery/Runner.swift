@@ -31,6 +31,8 @@ public final class Runner: Sendable {
         public var lease = 60.0
         /// The only model and stage that are delivered, nil for all.
         public var only: (model: String, stage: String)?
+        /// Whether what is served is made again when its target says otherwise than the record.
+        public var heals = false
 
         public init() {}
     }
@@ -131,6 +133,7 @@ public final class Runner: Sendable {
         let claims = Claims(
             hub: hub, holder: try RunnerIdentity(state: places.state), sights: ClaimSights(state: places.state),
             lease: options.lease)
+        if options.heals, barred == nil { try await heal(policy, registry) }
         let pass = Pass(runner: self, claims: claims, policy: policy, barred: barred, tags: tags)
         var rest = Rest()
         func isWanted(_ model: ModelName, _ stage: String) -> Bool {

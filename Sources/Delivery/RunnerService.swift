@@ -63,7 +63,8 @@ public struct RunnerService: Sendable {
             if let known = sight.runner { runner = known } else { runner = try await sight.served.open() }
             sight.runner = runner
             let refs = try await runner.hub.fingerprint()
-            if let refs, refs == sight.quiet { return sight }
+            // What is served may change while nothing does at the remote.
+            if let refs, refs == sight.quiet, !runner.options.heals { return sight }
             let rest = try await runner.pass()
             sight.quiet = rest.leased == 0 && rest.waiting == 0 ? refs : nil
         } catch {

@@ -54,6 +54,33 @@ struct Project {
         try write("work/metrics.json", #"{"auc":0.9}"#)
     }
 
+    /// A serving template that starts at once: a server that is well until its revision stands in the file `ill`.
+    func writeTinyServer() throws {
+        try write(
+            "work/templates/serving/python/server.py",
+            """
+            import argparse, http.server, json, os, pathlib
+            options = argparse.ArgumentParser()
+            for name in ("--host", "--port", "--port-file"): options.add_argument(name)
+            options = options.parse_args()
+            revision = json.loads((pathlib.Path(__file__).parents[1] / "model.json").read_text())["revision"]
+            ill = pathlib.Path("\(path)/ill")
+            class Answer(http.server.BaseHTTPRequestHandler):
+                def do_GET(self):
+                    is_ill = ill.exists() and ill.read_text().strip() == revision
+                    self.send_response(503 if is_ill else 200)
+                    self.send_header("X-Model-Revision", revision)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+            server = http.server.ThreadingHTTPServer((options.host, int(options.port)), Answer)
+            incoming = options.port_file + ".new"
+            pathlib.Path(incoming).write_text(str(server.server_address[1]))
+            os.rename(incoming, options.port_file)
+            server.serve_forever()
+
+            """)
+    }
+
     /// Ends what the runner of the remote serves.
     func stopServers() async {
         _ = try? await ml("local", "--stop", "--repo", "remote.git", in: "")

@@ -10,30 +10,7 @@ struct WatchTests {
         try await project.sh(
             "git init -q --bare remote.git && (cd remote.git && git ml init --bare) && git init -q work", in: "")
         try await project.sh("git remote add origin ../remote.git && git ml init")
-        // A server that is well until its revision stands in the file `ill`.
-        try project.write(
-            "work/templates/serving/python/server.py",
-            """
-            import argparse, http.server, json, os, pathlib
-            options = argparse.ArgumentParser()
-            for name in ("--host", "--port", "--port-file"): options.add_argument(name)
-            options = options.parse_args()
-            revision = json.loads((pathlib.Path(__file__).parents[1] / "model.json").read_text())["revision"]
-            ill = pathlib.Path("\(project.path)/ill")
-            class Answer(http.server.BaseHTTPRequestHandler):
-                def do_GET(self):
-                    is_ill = ill.exists() and ill.read_text().strip() == revision
-                    self.send_response(503 if is_ill else 200)
-                    self.send_header("X-Model-Revision", revision)
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-            server = http.server.ThreadingHTTPServer((options.host, int(options.port)), Answer)
-            incoming = options.port_file + ".new"
-            pathlib.Path(incoming).write_text(str(server.server_address[1]))
-            os.rename(incoming, options.port_file)
-            server.serve_forever()
-
-            """)
+        try project.writeTinyServer()
         try project.writeModel(stage: "{deploy: {to: local}}")
         try await project.sh(
             "git add -A && git commit -qm one && git push -q origin main && git ml stage m prod HEAD --push")

@@ -97,6 +97,7 @@ struct RunnerCommand: AsyncParsableCommand {
 
               $ git ml runner --once
               $ git ml runner --once --wait --repo /srv/git/churn.git
+              $ git ml runner --heal             deploy again what was changed or lost behind our back
               $ git ml runner --repo https://github.com/acme/churn --repo https://github.com/acme/fraud --interval 5m
               $ git ml runner accept-policy 1f2e3d4    after the protected branch was moved back on purpose
             """, subcommands: [RunnerPass.self, AcceptPolicy.self], defaultSubcommand: RunnerPass.self)
@@ -112,6 +113,9 @@ struct RunnerPass: AsyncParsableCommand {
 
     @Flag(help: "With --once: go on until nothing is pending, or leased to another runner.")
     var wait = false
+
+    @Flag(help: "Deploy again what is recorded where the target says otherwise (`git ml drift`).")
+    var heal = false
 
     @Option(help: "A repository: a folder or an address; may be repeated. Default: the one of this folder.")
     var repo: [String] = []
@@ -134,6 +138,7 @@ struct RunnerPass: AsyncParsableCommand {
     func run() async throws {
         var options = Runner.Options()
         options.lease = lease.duration.inSeconds
+        options.heals = heal
         let repos = repo.isEmpty ? [nil] : repo.map { Optional($0) }
         let places = try repos.map { try RunnerPlace($0, state: state, isOneOfMany: repos.count > 1) }
         do {

@@ -34,4 +34,6 @@ struct CommandTarget: DeployTarget {
     func rollBack(_ deployment: Deployment) -> LiveDeployment? { nil }
 
     func live() -> LiveDeployment? { nil }
+
+    var knowsWhatIsLive: Bool { false }
 }

@@ -39,6 +39,13 @@ public protocol DeployTarget: Sendable {
 
     /// What gets the stage's traffic now, as the target itself says; nil when nothing does, or nobody can tell.
     func live() async throws -> LiveDeployment?
+
+    /// Whether ``live()`` can tell at all.
+    var knowsWhatIsLive: Bool { get }
+}
+
+extension DeployTarget {
+    public var knowsWhatIsLive: Bool { true }
 }
 
 /// The two that stand beside each other while a stage changes.
