@@ -52,7 +52,7 @@ public struct GitML: AsyncParsableCommand {
                     RunnerCommand.self, Deliveries.self, Logs.self, Deliver.self, Cancel.self, Retry.self, Pause.self,
                     Resume.self, Rollback.self, Render.self, Local.self,
                 ]),
-            CommandGroup(name: "Servers:", subcommands: [Serve.self]),
+            CommandGroup(name: "Servers:", subcommands: [UI.self, Serve.self]),
             CommandGroup(name: "Images:", subcommands: [Package.self, ImagesCommand.self, ImageCommand.self]),
             CommandGroup(
                 name: "Plumbing:",
