@@ -58,12 +58,55 @@ document.addEventListener("click", async (event) => {
 // Previews are loaded when they are opened, and nothing in them can run.
 document.addEventListener("toggle", (event) => {
   const file = event.target;
-  if (!file.matches?.("details[data-frame]") || !file.open || file.querySelector("iframe, img")) return;
+  if (!file.matches?.("details[data-frame]") || !file.open || file.children.length > 1) return;
   const name = file.querySelector(".path").textContent;
-  file.append(file.dataset.image
-    ? make("img", { src: file.dataset.frame, alt: name, loading: "lazy" })
-    : make("iframe", { src: file.dataset.frame, sandbox: "", title: name, loading: "lazy" }));
+  const frame = () => make("iframe", { src: file.dataset.frame, sandbox: "", title: name, loading: "lazy" });
+  if (file.dataset.kind === "image") file.append(make("img", { src: file.dataset.frame, alt: name, loading: "lazy" }));
+  else if (file.dataset.kind === "page") file.append(frame());
+  else preview(file.dataset.frame, file.dataset.kind, name).then((node) => file.append(node), () => file.append(frame()));
 }, true);
+
+const PREVIEW = { bytes: 200_000, rows: 200 };
+
+/** The first rows of a table, or the first lines of a text. */
+async function preview(address, kind, name) {
+  const response = await fetch(address, { headers: { Range: `bytes=0-${PREVIEW.bytes - 1}` } });
+  if (!response.ok) throw new Error(response.statusText);
+  const text = await response.text();
+  const table = { csv: () => split(text, ","), tsv: () => split(text, "\t"), jsonl: () => records(text) }[kind]?.();
+  if (!table || table.length < 2) return make("pre", { class: "log", tabindex: 0 }, text);
+  const [head, ...rows] = table.slice(0, PREVIEW.rows + 1);
+  return make("div", { class: "scroll preview", tabindex: 0, role: "region", "aria-label": name },
+    make("table", {}, make("thead", {}, make("tr", {}, ...head.map((cell) => make("th", { scope: "col" }, cell)))),
+      make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell)))))),
+    table.length > PREVIEW.rows + 1 ? make("p", { class: "quiet" }, `The first ${PREVIEW.rows} rows.`) : null);
+}
+
+/** The rows of comma-separated values (RFC 4180). */
+function split(text, comma) {
+  const rows = [[""]];
+  let quoted = false;
+  for (let i = 0; i < text.length && rows.length <= PREVIEW.rows + 2; i += 1) {
+    const [unit, row] = [text[i], rows[rows.length - 1]];
+    if (unit === '"') {
+      if (quoted && text[i + 1] === '"') { row[row.length - 1] += '"'; i += 1; } else quoted = !quoted;
+    } else if (!quoted && unit === comma) row.push("");
+    else if (!quoted && unit === "\n") rows.push([""]);
+    else if (quoted || unit !== "\r") row[row.length - 1] += unit;
+  }
+  return rows.filter((row) => row.length > 1 || row[0] !== "");
+}
+
+/** JSON lines as rows below the names of their members; null when they are none. */
+function records(text) {
+  const objects = [];
+  for (const line of text.split("\n").slice(0, PREVIEW.rows + 1)) {
+    try { objects.push(JSON.parse(line)); } catch { break; }
+  }
+  const keys = [...new Set(objects.flatMap((one) => Object.keys(one ?? {})))];
+  const cell = (value) => (value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value));
+  return keys.length ? [keys, ...objects.map((one) => keys.map((key) => cell(one?.[key])))] : null;
+}
 
 for (const input of document.querySelectorAll("[data-find]")) {
   input.addEventListener("input", () => {
@@ -121,7 +164,7 @@ function ink(name) { return getComputedStyle(root).getPropertyValue(name).trim()
 /** Draws in a place, anew when the theme or the size changes. */
 function draw(node, options) {
   if (typeof echarts === "undefined") {
-    node.replaceChildren(make("p", { class: "quiet" }, "The chart library was not installed: `make ui` fetches it."));
+    node.replaceChildren(make("p", { class: "quiet" }, "The chart library is missing: make install brings it."));
     return null;
   }
   let chart = echarts.getInstanceByDom(node);
@@ -170,14 +213,12 @@ function lines(series, how) {
     yAxis: { ...axis, type: how.log ? "log" : "value", scale: true },
     dataZoom: [{ type: "inside", filterMode: "none", zoomOnMouseWheel: "ctrl" }],
     series: series.flatMap(({ name, place, curve }) => {
-      const start = how.x === "relative" ? 0 : curve.times[0];
       const xs = how.x === "step" ? curve.steps : curve.times.map((time) => time - (how.x === "relative" ? curve.times[0] : 0));
       const clean = curve.values.map((value) => (how.log && value <= 0 ? null : value));
       const line = (values, style) => ({
         name, type: "line", showSymbol: xs.length < 2, symbolSize: 5, color: colour(place), emphasis: { disabled: true },
         data: xs.map((x, i) => [x, values[i]]), lineStyle: { width: 1.8, type: place >= palette.length ? "dashed" : "solid", ...style },
       });
-      void start;
       return how.smooth
         ? [{ ...line(clean, { width: 1, opacity: 0.25 }), tooltip: { show: false }, silent: true }, line(smoothed(clean, how.smooth))]
         : [line(clean)];
@@ -360,8 +401,9 @@ function parallel(runs) {
       axisLine: { lineStyle: { color: ink("--quiet") } }, ...(isNumeric(runs, one) ? { scale: true }
         : { type: "category", data: [...new Set(runs.map((run) => String(valueOf(run, one) ?? "")))].sort() }),
     })),
-    series: runs.map((run, place) => ({ name: run.label, type: "parallel", color: colour(place), lineStyle: { width: 2, opacity: 0.85, color: colour(place) },
-      data: [all.map((one) => valueOf(run, one) ?? "-")] })),
+    // One series: each axis spans what all of a series hold.
+    series: [{ type: "parallel", data: runs.map((run, place) => ({ name: run.label, value: all.map((one) => valueOf(run, one) ?? "-"),
+      lineStyle: { width: 2, opacity: 0.85, color: colour(place) } })) }],
   })));
 }
 
@@ -426,6 +468,7 @@ function runsPage() {
   function complain(problem) {
     const node = $("problem");
     node.hidden = !problem;
+    grid.hidden = Boolean(problem) && !columns.length;
     $("query").setAttribute("aria-invalid", problem ? "true" : "false");
     if (!problem) return;
     node.textContent = problem.column

@@ -20,7 +20,10 @@ struct DataPage {
                 HTML("span", ["class": "count"]) { "\(files.count + datasets.count)" }
                 HTML.void(
                     "input",
-                    ["type": "search", "class": "find", "data-find": "rows", "placeholder": "Find a file", "aria-label": "Find a file"])
+                    [
+                        "type": "search", "class": "find", "data-find": "rows", "placeholder": "Find a file",
+                        "aria-label": "Find a file",
+                    ])
             }
             if files.isEmpty, datasets.isEmpty {
                 Piece.empty(
@@ -50,12 +53,61 @@ struct DataPage {
             files.map { file in
                 let use = uses[file.pointer.digest]
                 return [
-                    .text(file.name), .text(ByteCount.format(file.pointer.size)),
+                    Piece.link(file.name, to: site.address(.content(file.pointer.digest.hex))),
+                    .text(ByteCount.format(file.pointer.size)),
                     isHere(file.pointer) ? .text("yes") : HTML("span", ["class": "quiet"]) { "at the remote" },
                     count(use?.readers), count(use?.writers), Piece.code(file.pointer.digest.short),
                 ]
             })
     }
 
-    private func count(_ runs: Int?) -> HTML { .text(runs.map { $0 == 0 ? "" : "\($0) run\($0 == 1 ? "" : "s")" } ?? "") }
+    private func count(_ runs: Int?) -> HTML {
+        .text(runs.map { $0 == 0 ? "" : "\($0) run\($0 == 1 ? "" : "s")" } ?? "")
+    }
+}
+
+/// One content, and the runs that read or made it.
+struct ContentPage {
+    let digest: Digest
+    let runs: [Run]
+    let site: Site
+
+    /// The most runs that are listed.
+    static let longest = 200
+
+    var page: SitePage {
+        SitePage(paths.first ?? digest.short, .data) {
+            HTML("div", ["class": "head"]) { HTML("h1") { paths.first ?? digest.short } }
+            Piece.card("Summary") {
+                Piece.facts([
+                    ("Digest", Piece.code(digest.description)), ("Size", .text(size.map(ByteCount.format) ?? "")),
+                    ("Also at", .text(paths.dropFirst().joined(separator: ", "))),
+                ])
+            }
+            Piece.card("Runs", count: runs.count) {
+                if runs.isEmpty {
+                    HTML("p", ["class": "quiet"]) { "No recorded run has read or made it." }
+                } else {
+                    table
+                }
+            }
+        }
+    }
+
+    private var items: [RunItem] { runs.flatMap { $0.inputs + $0.outputs }.filter { $0.digest == digest } }
+    private var paths: [String] { Set(items.map(\.path)).sorted() }
+    private var size: Int64? { items.first?.size }
+
+    private var table: HTML {
+        Piece.table(
+            ["Run", "It", "Status", "Started", "By"], caption: "Runs",
+            zip(runs, RunLabels.of(runs)).map { run, label in
+                [
+                    Piece.link(label, to: site.address(.run(run.id))),
+                    .text(run.outputs.contains { $0.digest == digest } ? "made it" : "read it"),
+                    Piece.status(run.status),
+                    Piece.time(run.started), .text(run.user ?? ""),
+                ]
+            })
+    }
 }

@@ -71,8 +71,10 @@ struct DeliveryPage {
                     }
                 }
             }
-            for step in record.steps {
-                if let digest = step.log { Piece.card("Log of \(step.name)") { log(digest) } }
+            if record.steps.contains(where: { $0.log != nil }) {
+                Piece.card("Log") {
+                    for step in record.steps { if let digest = step.log { log(step.name, digest) } }
+                }
             }
         }
     }
@@ -104,10 +106,14 @@ struct DeliveryPage {
         }
     }
 
-    private func log(_ digest: Digest) -> HTML {
-        guard let text = logs[digest] else {
-            return HTML("p", ["class": "quiet"]) { "It is not here: git fetch brings the list of logs." }
+    private func log(_ step: String, _ digest: Digest) -> HTML {
+        HTML("details", ["class": "step", "open": ""]) {
+            HTML("summary") { step }
+            if let text = logs[digest] {
+                HTML("pre", ["class": "log", "tabindex": "0"]) { HTML.lines(TerminalText.plain(text)) }
+            } else {
+                HTML("p", ["class": "quiet"]) { "It is not here: git fetch brings the list of logs." }
+            }
         }
-        return HTML("pre", ["class": "log", "tabindex": "0"]) { HTML.lines(TerminalText.plain(text)) }
     }
 }

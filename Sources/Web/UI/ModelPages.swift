@@ -16,7 +16,9 @@ struct ModelsPage {
                 HTML("span", ["class": "count"]) { "\(entries.count)" }
             }
             if entries.isEmpty {
-                Piece.empty("No model yet", "Name one in ml.yaml, then register its first version:", command: "git ml register NAME")
+                Piece.empty(
+                    "No model yet", "Name one in ml.yaml, then register its first version:",
+                    command: "git ml register NAME")
             }
             HTML("div", ["class": "tiles"]) {
                 for entry in entries { tile(entry) }
@@ -114,7 +116,8 @@ struct ModelPage {
         let listed = Array(entry.versions.sorted { $1.version < $0.version }.prefix(Self.longest))
         let runs = listed.map { run($0.commit) }
         let metrics = Array(
-            Set(runs.flatMap { $0?.metrics.keys.map { $0 } ?? [] }).filter { !$0.hasPrefix("system/") }.sorted().prefix(6))
+            Set(runs.flatMap { $0?.metrics.keys.map { $0 } ?? [] }).filter { !$0.hasPrefix("system/") }.sorted().prefix(
+                6))
         return Piece.table(
             ["Version", "Commit", "Made", "By", "Run"] + metrics, numbers: Set(5..<5 + metrics.count),
             caption: "Versions",

@@ -24,12 +24,20 @@ struct RunPage {
                 }
             }
             HTML(
-                "div", ["id": "run", "data-run": run.id, "data-curves": site.curves(of: run.id), "data-going": isGoingOn ? "1" : nil]
+                "div",
+                [
+                    "id": "run", "data-run": run.id, "data-curves": site.curves(of: run.id),
+                    "data-going": isGoingOn ? "1" : nil,
+                ]
             ) {
                 HTML("div", ["class": "columns", "id": "facts"]) {
                     Piece.card("Summary") { Piece.facts(summary) }
-                    if !run.metrics.isEmpty { Piece.card("Metrics", id: "metrics", count: run.metrics.count) { metrics } }
-                    if !run.params.isEmpty { Piece.card("Parameters", id: "params", count: run.params.count) { params } }
+                    if !run.metrics.isEmpty {
+                        Piece.card("Metrics", id: "metrics", count: run.metrics.count) { metrics }
+                    }
+                    if !run.params.isEmpty {
+                        Piece.card("Parameters", id: "params", count: run.params.count) { params }
+                    }
                 }
                 HTML("section", ["class": "card", "id": "curves", "hidden": ""]) {
                     HTML("h2") { "Curves" }
@@ -78,7 +86,9 @@ struct RunPage {
     private func command(_ text: String) -> HTML {
         HTML("div", ["class": "command"]) {
             HTML("code") { text }
-            HTML("button", ["type": "button", "class": "plain copy", "aria-label": "Copy", "data-copy": text]) { "Copy" }
+            HTML("button", ["type": "button", "class": "plain copy", "aria-label": "Copy", "data-copy": text]) {
+                "Copy"
+            }
         }
     }
 
@@ -90,7 +100,10 @@ struct RunPage {
             ("Took", .text(run.seconds.map { Duration.text($0) } ?? "")),
             ("By", .text([run.user, run.host].compactMap(\.self).joined(separator: " on "))),
             ("Experiment", .text(run.experiment ?? "")),
-            ("Command", run.command.isEmpty ? .nothing : Piece.code(run.command.map(shellQuoted).joined(separator: " "))),
+            (
+                "Command",
+                run.command.isEmpty ? .nothing : Piece.code(run.command.map(shellQuoted).joined(separator: " "))
+            ),
             ("Code", Piece.code(run.commit.short + (run.dirty ? " with changes" : ""))),
             ("Kept out", .text(run.leftOut.joined(separator: ", "))),
             ("Committed as", .row(run.links.map { Piece.code($0.short) })),
@@ -122,7 +135,9 @@ struct RunPage {
                     }
                 ))
         }
-        if let note = run.tags[Run.noteTag] { facts.append(("Note", HTML("span", ["class": "note"]) { HTML.lines(note) })) }
+        if let note = run.tags[Run.noteTag] {
+            facts.append(("Note", HTML("span", ["class": "note"]) { HTML.lines(note) }))
+        }
         return facts
     }
 
@@ -136,10 +151,11 @@ struct RunPage {
         return Piece.table(
             ["Metric", "Last", "Lowest", "Highest", "Step"], numbers: [1, 2, 3, 4], caption: "Metrics",
             all.map { key, summary in
-                [
-                    .text(key), Self.number(summary.last), Self.number(summary.min), Self.number(summary.max),
-                    .text(String(summary.step)),
-                ]
+                // Of a single value there is no more to say.
+                [.text(key), Self.number(summary.last)]
+                    + (summary.count > 1
+                        ? [Self.number(summary.min), Self.number(summary.max), .text(String(summary.step))]
+                        : [.nothing, .nothing, .nothing])
             })
     }
 
@@ -169,7 +185,7 @@ struct RunPage {
             site.isStatic ? .nothing : Piece.link("Download", to: address + "&download=1"),
         ])
         guard let preview else { return HTML("div", ["class": "file"]) { head } }
-        return HTML("details", ["class": "file", "data-frame": address, "data-image": preview.isImage ? "1" : nil]) {
+        return HTML("details", ["class": "file", "data-frame": address, "data-kind": preview.kind]) {
             HTML("summary") { head }
         }
     }
@@ -177,13 +193,20 @@ struct RunPage {
     private var inputs: HTML {
         Piece.table(
             ["File", "Digest", "Size"], numbers: [2], caption: "Data",
-            run.inputs.map { [.text($0.path), Piece.code($0.digest.short), .text(ByteCount.format($0.size))] })
+            run.inputs.map { item in
+                [
+                    Piece.link(item.path, to: site.address(.content(item.digest.hex))), Piece.code(item.digest.short),
+                    .text(ByteCount.format(item.size)),
+                ]
+            })
     }
 
     private func text(_ log: LogTail) -> HTML {
         switch log {
         case .missing:
-            HTML("p", ["class": "quiet"]) { "It is neither here nor at the remote: git push in the clone that made it." }
+            HTML("p", ["class": "quiet"]) {
+                "It is neither here nor at the remote: git push in the clone that made it."
+            }
         case .lines(let text, let isCut):
             .row([
                 isCut ? HTML("p", ["class": "quiet"]) { "The beginning is left out." } : .nothing,

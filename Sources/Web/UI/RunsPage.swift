@@ -34,7 +34,9 @@ struct RunsPage {
                 HTML("ul", ["id": "words", "class": "words", "role": "listbox", "hidden": ""]) {}
             }
             HTML("p", ["id": "problem", "class": "problem", "role": "alert", "hidden": ""]) {}
-            HTML("div", ["class": "grid", "id": "grid", "tabindex": "0", "role": "region", "aria-label": "Experiments"]) {
+            HTML(
+                "div", ["class": "grid", "id": "grid", "tabindex": "0", "role": "region", "aria-label": "Experiments"]
+            ) {
                 HTML("table", ["id": "runs", "aria-rowcount": "-1"]) {
                     HTML("thead") {}
                     HTML("tbody") {}
@@ -73,7 +75,8 @@ struct RunsPage {
     private var groups: [(String, [RunColumn])] {
         [
             ("Run", Self.attributes.compactMap { try? RunColumn($0) }),
-            ("Metrics", columns.filter { $0.group == "metric" }), ("Parameters", columns.filter { $0.group == "param" }),
+            ("Metrics", columns.filter { $0.group == "metric" }),
+            ("Parameters", columns.filter { $0.group == "param" }),
             ("Tags", columns.filter { $0.group == "tag" }),
         ]
     }

@@ -51,7 +51,8 @@ struct RunsRequest {
     private static func cell(_ column: RunColumn, _ run: Run) -> JSON {
         let value = column.value(of: run)
         switch column.kind {
-        case .metric, .number: return value.double.map { $0.isFinite ? .number($0) : .string(Decimal.short($0)) } ?? .null
+        case .metric, .number:
+            return value.double.map { $0.isFinite ? .number($0) : .string(Decimal.short($0)) } ?? .null
         case .time: return .optional(value.string.flatMap { Timestamp($0) }?.minutes)
         case .commit: return .string(run.commit.short)
         case .run: return .string(RunLabels.short(run.id))

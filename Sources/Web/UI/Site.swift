@@ -6,6 +6,8 @@ enum SitePlace: Hashable {
     case run(String)
     case model(String)
     case delivery(String)
+    /// A data file or dataset, by its digest.
+    case content(String)
 }
 
 /// How the pages of a site name each other and what they load: on a server, or as files in a folder.
@@ -32,6 +34,7 @@ struct Site: Sendable {
         case .run(let id): "/runs/" + PercentCode.encode(id)
         case .model(let name): "/models/" + PercentCode.encode(name)
         case .delivery(let id): "/deliveries/" + PercentCode.encode(id)
+        case .content(let digest): "/data/" + PercentCode.encode(digest)
         }
     }
 
@@ -43,9 +46,15 @@ struct Site: Sendable {
         case .models: "models.html"
         case .deliveries: "deliveries.html"
         case .run(let id): "runs/\(id).html"
-        case .model(let name): "models/\(name.map { $0.isLetter || $0.isNumber || "-_".contains($0) ? String($0) : "~" }.joined()).html"
+        case .model(let name): "models/\(Self.word(name)).html"
         case .delivery(let id): "deliveries/\(id).html"
+        case .content(let digest): "data/\(digest).html"
         }
+    }
+
+    /// A name as one part of a path, another for each name: percent signs would be decoded by servers of files.
+    private static func word(_ name: String) -> String {
+        String(PercentCode.encode(name).replacing("~", with: "%7E").map { $0 == "%" ? "~" : $0 })
     }
 
     /// The address of a file of our own: `app.js`, `style.css`, `echarts.min.js`.

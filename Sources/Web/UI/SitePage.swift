@@ -3,13 +3,13 @@ internal import Base
 /// A whole page: the frame that all share, around what is special to one.
 struct SitePage {
     let title: String
-    /// The part of the site that it belongs to.
-    let part: SitePlace
+    /// The part of the site that it belongs to; nil for what is no page of the site.
+    let part: SitePlace?
     /// What the page's script shall do: `runs`, `run`, `compare`; nil: only what all pages do.
     var script: String?
     let content: HTML
 
-    init(_ title: String, _ part: SitePlace, script: String? = nil, @HTMLBuilder _ content: () -> HTML) {
+    init(_ title: String, _ part: SitePlace?, script: String? = nil, @HTMLBuilder _ content: () -> HTML) {
         self.title = title
         self.part = part
         self.script = script
@@ -22,7 +22,7 @@ struct SitePage {
 
     /// The page in a site.
     func html(in site: Site) -> HTML {
-        HTML("html", ["lang": "en", "data-page": script, "data-live": site.isStatic ? nil : "/events"]) {
+        HTML("html", ["lang": "en", "data-page": script, "data-live": site.isStatic || part == nil ? nil : "/events"]) {
             HTML("head") {
                 HTML.void("meta", ["charset": "utf-8"])
                 HTML.void("meta", ["name": "viewport", "content": "width=device-width, initial-scale=1"])
@@ -46,13 +46,17 @@ struct SitePage {
                     }
                     HTML("nav", ["aria-label": "Parts"]) {
                         for (place, name) in Self.parts {
-                            HTML("a", ["href": site.address(place), "aria-current": place == part ? "page" : nil]) { name }
+                            HTML("a", ["href": site.address(place), "aria-current": place == part ? "page" : nil]) {
+                                name
+                            }
                         }
                     }
                     if !site.isStatic {
                         HTML("span", ["class": "live", "id": "live", "role": "status"]) { "" }
                     }
-                    HTML("button", ["class": "plain", "id": "theme", "type": "button", "aria-label": "Dark or light"]) { "◐" }
+                    HTML("button", ["class": "plain", "id": "theme", "type": "button", "aria-label": "Dark or light"]) {
+                        "◐"
+                    }
                 }
                 HTML("main", ["id": "main", "tabindex": "-1"]) { content }
             }
@@ -106,7 +110,8 @@ enum Piece {
     }
 
     /// A card with a heading.
-    static func card(_ title: String, id: String? = nil, count: Int? = nil, @HTMLBuilder _ content: () -> HTML) -> HTML {
+    static func card(_ title: String, id: String? = nil, count: Int? = nil, @HTMLBuilder _ content: () -> HTML) -> HTML
+    {
         HTML("section", ["class": "card", "id": id]) {
             HTML("h2") {
                 title

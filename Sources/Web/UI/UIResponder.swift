@@ -32,6 +32,10 @@ struct UIResponder: HTTPResponder {
         } catch let failure as MLflowFailure where failure.code == .unauthenticated {
             return WebResponder.failure(failure)
         } catch {
+            // Whoever may not ask is told nothing of the repository.
+            if let failure = error as? MLflowFailure, failure.code == .denied {
+                return WebResponder.page(.forbidden, "Forbidden", Markup.escape(failure.message))
+            }
             let status = Self.status(of: error)
             if wantsJSON {
                 return Self.response(status, "application/json", (["error": .string("\(error)")] as JSON).encoded())
@@ -66,13 +70,15 @@ struct UIResponder: HTTPResponder {
         case (2, "assets"):
             guard let file = try assets.file(path[1]) else { break }
             return Self.response(.ok, file.type, file.bytes)
+        case (2, "data"): return Self.page(try views.content(name(1)), views.site)
         case (2, "runs"): return Self.page(try await views.run(name(1)), views.site)
         case (2, "models"): return Self.page(try views.model(name(1)), views.site)
         case (2, "deliveries"): return Self.page(try await views.delivery(name(1)), views.site)
         case (3, "runs") where path[2] == "curves.json":
             return WebResponder.json(try await views.curves(name(1), arguments))
         case (3, "runs") where path[2] == "file":
-            return try await artifact(request, name(1), arguments["path"]?.first ?? "", isDownload: arguments["download"] != nil)
+            return try await artifact(
+                request, name(1), arguments["path"]?.first ?? "", isDownload: arguments["download"] != nil)
         default: break
         }
         return Self.problem(.notFound, "There is no page at \(request.uri.path)", views.site)
@@ -80,7 +86,8 @@ struct UIResponder: HTTPResponder {
 
     // MARK: Answers
 
-    private func artifact(_ request: Request, _ run: String, _ path: String, isDownload: Bool) async throws -> Response {
+    private func artifact(_ request: Request, _ run: String, _ path: String, isDownload: Bool) async throws -> Response
+    {
         let item = try views.item(path, of: run)
         guard let file = try await views.ledger.file(of: item.digest, size: item.size) else {
             return Self.problem(.notFound, "The content of \(path) is neither here nor at the remote", views.site)
@@ -100,7 +107,7 @@ struct UIResponder: HTTPResponder {
     }
 
     private static func problem(_ status: HTTPResponse.Status, _ words: String, _ site: Site) -> Response {
-        let page = SitePage("\(status.code)", .runs) { Piece.empty("\(status.code) \(status.reasonPhrase)", words) }
+        let page = SitePage("\(status.code)", nil) { Piece.empty("There is nothing to show", words) }
         return response(status, "text/html; charset=utf-8", page.html(in: site).document)
     }
 
@@ -108,36 +115,11 @@ struct UIResponder: HTTPResponder {
         var headers = HTTPFields()
         headers[.contentType] = type
         headers[.contentLength] = String(bytes.count)
-        headers[.cacheControl] = type.hasPrefix("text/html") || type.hasPrefix("application/json") ? "no-store" : "no-cache"
+        headers[.cacheControl] =
+            type.hasPrefix("text/html") || type.hasPrefix("application/json") ? "no-store" : "no-cache"
         headers[.xContentTypeOptions] = "nosniff"
         headers[.contentSecurityPolicy] = ContentPolicy.page
         if let policy = HTTPField.Name("Referrer-Policy") { headers[policy] = "same-origin" }
         return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
     }
-}
-
-/// How a file of a run is shown in a frame that may do nothing.
-struct Preview {
-    /// Larger files are only handed out.
-    private static let largest: Int64 = 20 << 20
-
-    /// The media type.
-    let type: String
-
-    init?(path: String, size: Int64) {
-        guard size <= Self.largest, let dot = path.lastIndex(of: ".") else { return nil }
-        switch path[path.index(after: dot)...].lowercased() {
-        case "png": type = "image/png"
-        case "jpg", "jpeg": type = "image/jpeg"
-        case "gif": type = "image/gif"
-        case "webp": type = "image/webp"
-        case "svg": type = "image/svg+xml"
-        case "html", "htm": type = "text/html; charset=utf-8"
-        case "txt", "log", "md", "csv", "tsv", "json", "jsonl", "yaml", "yml", "toml", "py", "ini", "cfg":
-            type = "text/plain; charset=utf-8"
-        default: return nil
-        }
-    }
-
-    var isImage: Bool { type.hasPrefix("image/") }
 }

@@ -30,7 +30,8 @@ public struct UIServer: Sendable {
 /// The files of our own that pages load.
 struct Assets: Sendable {
     private static let types = [
-        "app.js": "text/javascript", "theme.js": "text/javascript", "style.css": "text/css", "icon.svg": "image/svg+xml",
+        "app.js": "text/javascript", "theme.js": "text/javascript", "style.css": "text/css",
+        "icon.svg": "image/svg+xml",
         "echarts.min.js": "text/javascript",
     ]
     static var names: [String] { types.keys.sorted() }

@@ -115,6 +115,12 @@ struct Views: Sendable {
         ).page
     }
 
+    func content(_ name: String) throws -> SitePage {
+        guard let digest = Digest(name) else { throw MLflowFailure.missing("\(name) is no digest") }
+        let runs = try ledger.store().runs(using: digest, limit: ContentPage.longest)
+        return ContentPage(digest: digest, runs: runs, site: site).page
+    }
+
     // MARK: Models
 
     func models() throws -> SitePage {
