@@ -55,3 +55,14 @@ public enum Decimal {
         return "\(sign)\(whole / Int64(scale)).\(String(repeating: "0", count: digits - fraction.count))\(fraction)"
     }
 }
+
+extension Duration {
+    /// Seconds as people say them: `12.4 s`, `3 min 20 s`, `2 h 5 min`.
+    public static func text(_ seconds: Double) -> String {
+        guard seconds.isFinite, seconds.magnitude < 1e12 else { return "\(seconds) s" }
+        if seconds < 99.95 { return "\(Decimal.format(seconds, digits: seconds < 9.995 ? 2 : 1)) s" }
+        let whole = Int64(seconds.rounded())
+        return whole < 5400
+            ? "\(whole / 60) min \(whole % 60) s" : "\(whole / 3600) h \(whole % 3600 / 60) min"
+    }
+}

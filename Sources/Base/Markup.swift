@@ -16,4 +16,17 @@ public enum Markup {
         }
         return out
     }
+
+    /// The text on one line, with what cannot be seen or would turn the text's direction made visible.
+    public static func visible(_ text: String) -> String {
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map { scalar in
+                    switch scalar.value {
+                    case 0x09, 0x0a, 0x0d: " "
+                    case 0..<0x20, 0x7f..<0xa0, 0x202a...0x202e, 0x2066...0x2069, 0x200b...0x200f: "\u{fffd}"
+                    default: scalar
+                    }
+                }))
+    }
 }

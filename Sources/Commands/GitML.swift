@@ -53,7 +53,7 @@ public struct GitML: AsyncParsableCommand {
                     Resume.self, Rollback.self, Render.self, Local.self, Trace.self,
                     Drift.self,
                 ]),
-            CommandGroup(name: "Servers:", subcommands: [Serve.self]),
+            CommandGroup(name: "Servers:", subcommands: [UI.self, Serve.self]),
             CommandGroup(name: "Images:", subcommands: [Package.self, ImagesCommand.self, ImageCommand.self]),
             CommandGroup(
                 name: "Plumbing:",

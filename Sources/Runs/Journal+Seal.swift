@@ -60,7 +60,7 @@ extension Journal {
         let start = lines.first.flatMap { (try? JSON.parse($0))?["t"]?.string }.flatMap { Timestamp($0) } ?? .now()
         var gathered = Gathered(start: start, lastSign: start)
         gathered.series = try series(of: run)
-        gathered.system = try curves(in: folder.appending("system.jsonl"), clock: nil)
+        gathered.system = try systemSeries(of: run)
         for name in ["metrics.jsonl", "system.jsonl", "log"] {
             if let status = Files.status(folder.appending(name)) {
                 gathered.lastSign = max(gathered.lastSign, status.modified)
@@ -74,6 +74,11 @@ extension Journal {
     func series(of run: String) throws -> [String: [MetricPoint]] {
         let folder = folder(of: run)
         return try curves(in: folder.appending("metrics.jsonl"), clock: folder.appending("metrics.clock"))
+    }
+
+    /// What the processes of a run have used so far.
+    public func systemSeries(of run: String) throws -> [String: [MetricPoint]] {
+        try curves(in: folder(of: run).appending("system.jsonl"), clock: nil)
     }
 
     private func curves(in file: FilePath, clock: FilePath?) throws -> [String: [MetricPoint]] {

@@ -76,6 +76,28 @@ public struct RunStore: Sendable {
         for run in waiting { try hand(run) }
     }
 
+    /// How many runs a query asks for, whatever its limit.
+    public func count(_ query: RunQuery) throws -> Int {
+        let known = running.compactMap { RunKey($0.id) }
+        let recorded = try index.read { try IndexQuery(query, excluding: known, in: repository, $0).count() }
+        return try recorded + running.count { try isWanted($0, by: query) }
+    }
+
+    /// The names of all metrics, parameters and tags that recorded runs have, in the order of their bytes.
+    public func columns() throws -> [RunColumn] {
+        try index.read { try IndexLookup($0).columns() }
+    }
+
+    /// How many recorded runs read and wrote each of some contents; those that none names are left out.
+    public func uses(of contents: Set<Digest>) throws -> [Digest: ContentUse] {
+        try index.read { try IndexLookup($0).uses(of: contents) }
+    }
+
+    /// The latest recorded runs that read or wrote a content.
+    public func runs(using digest: Digest, limit: Int) throws -> [Run] {
+        try index.read { try IndexLookup($0).runs(using: digest, limit: Int64(limit)) }
+    }
+
     /// Calls `body` for the runs along the history of a commit, newest commit first; those of one commit latest first.
     ///
     /// A run stands where its code stands, or where the newest commit stands that is linked to it.

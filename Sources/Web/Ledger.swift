@@ -183,6 +183,13 @@ final class Ledger: Sendable {
         return kept.store.path(of: digest)
     }
 
+    /// The bytes of a content that a list names, brought from the remote if need be; nil when they are nowhere.
+    func content(_ digest: Digest) async throws -> [UInt8]? {
+        if let bytes = try Files.read(kept.store.path(of: digest)) { return bytes }
+        guard let remote = try known().remote else { return nil }
+        return try await kept.read(digest, remote: remote())
+    }
+
     /// Keeps the bytes of a file as content.
     func keep(_ file: FilePath) throws -> (digest: Digest, size: Int64) {
         try LocalObjects(mlDirectory: repository.mlDirectory).keep(file: file)

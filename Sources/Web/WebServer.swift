@@ -46,6 +46,15 @@ public struct WebServer: Sendable {
     ///
     /// What has ended is folded into git when it stops.
     public func run(started: @escaping @Sendable (Int) -> Void) async throws {
+        try await Self.serve(responder, settings, started: started)
+        try ledger.fold()
+    }
+
+    /// Answers requests until it is told to stop.
+    static func serve(
+        _ responder: some HTTPResponder<BasicRequestContext>, _ settings: Settings,
+        started: @escaping @Sendable (Int) -> Void
+    ) async throws {
         var logger = Logger(label: "git-ml")
         logger.logLevel = .critical
         let application = Application(
@@ -54,7 +63,6 @@ public struct WebServer: Sendable {
                 address: .hostname(settings.host, port: settings.port), serverName: "git-ml"),
             onServerRunning: { channel in started(channel.localAddress?.port ?? 0) }, logger: logger)
         try await application.runService(gracefulShutdownSignals: settings.heedsSignals ? [.sigterm, .sigint] : [])
-        try ledger.fold()
     }
 }
 

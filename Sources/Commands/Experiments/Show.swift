@@ -61,11 +61,6 @@ struct Show: AsyncParsableCommand {
     }
 }
 
-extension Run {
-    /// What it printed.
-    var log: RunItem? { outputs.last { $0.role == .log } }
-}
-
 /// One run, in full.
 private struct RunView {
     private let run: Run
@@ -179,26 +174,6 @@ private struct RunView {
         for row in rows { table.add(row) }
         Swift.print("")
         table.print()
-    }
-}
-
-/// Values of a run's environment as people read them.
-enum Environment {
-    static func text(_ value: JSON) -> String {
-        if let text = value.string { return Digest(text)?.short ?? text }
-        if let items = value.array { return items.map(text).joined(separator: ", ") }
-        return value == .null ? "" : value.description
-    }
-}
-
-extension Duration {
-    /// Seconds as people say them: `12.4 s`, `3 min 20 s`, `2 h 5 min`.
-    static func text(_ seconds: Double) -> String {
-        guard seconds.isFinite, seconds.magnitude < 1e12 else { return "\(seconds) s" }
-        if seconds < 99.95 { return "\(Decimal.format(seconds, digits: seconds < 9.995 ? 2 : 1)) s" }
-        let whole = Int64(seconds.rounded())
-        return whole < 5400
-            ? "\(whole / 60) min \(whole % 60) s" : "\(whole / 3600) h \(whole % 3600 / 60) min"
     }
 }
 

@@ -110,6 +110,8 @@ struct Template {
     static func all() throws -> [Template] {
         let root = try Installation.share().appending("templates")
         return try Files.list(root).sorted().flatMap { kind in
+            // The files of our own web pages are nothing to copy.
+            guard kind != "ui" else { return [Template]() }
             let folder = root.appending(kind)
             guard Files.status(folder)?.kind == .directory else { return [Template]() }
             return try Files.list(folder).sorted().map { child in

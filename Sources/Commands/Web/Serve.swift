@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import Base
 internal import Runs
-internal import SystemPackage
 internal import Web
 
 struct Serve: AsyncParsableCommand {
@@ -37,47 +36,13 @@ struct Serve: AsyncParsableCommand {
     @Flag(name: .customLong("no-open"), help: "Open no browser; none is opened yet.")
     var noOpen = false
 
-    func validate() throws {
-        guard (0...65_535).contains(port) else { throw ValidationError("--port is a number from 0 to 65535") }
-        if users == nil, !Self.isLoopback(host) {
-            throw ValidationError(
-                "others can reach \(host): say who may ask with --users FILE, or listen on 127.0.0.1")
-        }
-    }
+    func validate() throws { try listening.validate() }
 
-    private static func isLoopback(_ host: String) -> Bool {
-        host == "localhost" || host == "::1"
-            || host.hasPrefix("127.") && host.utf8.allSatisfy { (48...57).contains($0) || $0 == 0x2e }
-    }
+    private var listening: Listening { Listening(host: host, port: port, users: users, allowed: allowHost) }
 
     func run() async throws {
         let store = try RunStore.current()
-        var settings = WebServer.Settings()
-        settings.host = host
-        settings.port = port
-        let hosts = allowHost + (["0.0.0.0", "::"].contains(host) ? [] : [host])
-        settings.access = try users.map { try Access(file: FilePath($0), hosts: allowHost) } ?? Access(hosts: hosts)
-        let server = try WebServer(store.repository, settings) { store }
-        let name = host.contains(":") ? "[\(host)]" : host
-        do {
-            try await server.run { port in
-                print("http://\(name):\(port)")
-                fflush(nil)
-            }
-        } catch let failure as any Failure {
-            throw failure
-        } catch {
-            throw ServeFailure(address: "\(name):\(port)", reason: "\(error)")
-        }
+        let server = try WebServer(store.repository, listening.settings()) { store }
+        try await listening.serve(server.run)
     }
-}
-
-/// An address that cannot be listened on.
-struct ServeFailure: Failure {
-    let address: String
-    let reason: String
-
-    var kind: FailureKind { .user }
-    var description: String { "cannot listen on \(address): \(reason)" }
-    var hints: [String] { ["choose another --port; 0 takes one that is free"] }
 }

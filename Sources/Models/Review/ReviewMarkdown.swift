@@ -1,3 +1,4 @@
+internal import Base
 /// A review as Markdown that GitHub and GitLab show alike, for a comment on a pull request.
 ///
 /// What comes out of the repository stands in code spans: there it can neither call people by `@name` nor bring in links,
@@ -69,7 +70,7 @@ public struct ReviewMarkdown: Sendable {
     /// Words of our own, in which names may stand.
     private static func escaped(_ text: String) -> String {
         var out = ""
-        for character in ReviewText.visible(text) {
+        for character in Markup.visible(text) {
             if "\\`*_{}[]<>()#!|@&~".contains(character) { out += "\\" }
             out.append(character)
         }
@@ -78,7 +79,7 @@ public struct ReviewMarkdown: Sendable {
 
     /// A code span that shows the text as it is, also inside a table.
     private static func code(_ text: String) -> String {
-        var text = ReviewText.visible(text)
+        var text = Markup.visible(text)
         if text.count > longestCell { text = text.prefix(longestCell) + "…" }
         text = text.replacing("|", with: "\\|")
         if text.allSatisfy({ $0 == " " }) { return "" }

@@ -48,6 +48,40 @@ struct IndexLookup {
             """, .text(metric), .double(value), .int(limit))
     }
 
+    /// The names of all metrics, parameters and tags.
+    func columns() throws -> [RunColumn] {
+        func names(_ table: String) throws -> [String] {
+            try String.fetchAll(
+                database,
+                sql: "SELECT name FROM names n WHERE EXISTS (SELECT 1 FROM \(table) t WHERE t.key = n.id) ORDER BY name")
+        }
+        return try names("metrics").map { .metric($0) } + names("params").map { .param($0) }
+            + names("tags").map { .tag($0) }
+    }
+
+    /// How many runs read and how many wrote a content, by the content's digest.
+    func uses(of contents: Set<Digest>) throws -> [Digest: ContentUse] {
+        var uses: [Digest: ContentUse] = [:]
+        let rows = try IndexStatement(
+            database, "SELECT digest, output, count(DISTINCT run) FROM items GROUP BY digest, output")
+        while try rows.next() {
+            guard let digest = Digest(Hex.encode(rows.bytes(0))), contents.contains(digest) else { continue }
+            if rows.int(1) == 0 {
+                uses[digest, default: ContentUse()].readers = Int(rows.int(2))
+            } else {
+                uses[digest, default: ContentUse()].writers = Int(rows.int(2))
+            }
+        }
+        return uses
+    }
+
+    /// The latest runs that read or wrote a content.
+    func runs(using digest: Digest, limit: Int64) throws -> [Run] {
+        try runs(
+            "SELECT DISTINCT run FROM items WHERE digest = ? ORDER BY run DESC LIMIT ?",
+            .bytes(Hex.decode(digest.hex) ?? []), .int(limit))
+    }
+
     /// By the run that they are part of.
     func runs(inside parent: String) throws -> [Run] {
         try runs("SELECT id FROM runs WHERE parent = ? AND NOT deleted ORDER BY started LIMIT 1000", .text(parent))
@@ -74,4 +108,10 @@ struct IndexLookup {
         while try rows.next() { if let run = try reader.run(rows.int(0)) { runs.append(run) } }
         return runs
     }
+}
+
+/// How many runs read a content, and how many made it.
+public struct ContentUse: Sendable {
+    public var readers = 0
+    public var writers = 0
 }

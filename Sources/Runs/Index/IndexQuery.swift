@@ -25,7 +25,29 @@ struct IndexQuery {
         try IndexHistory(repository, database).along(tip, read)
     }
 
+    /// How many runs there are, whatever the limit.
+    func count() throws -> Int {
+        var count = 0
+        func read() throws {
+            try select("count(*)", order: "1", limit: -1, offset: 0) { count = Int($0) }
+        }
+        if case .history(let tip) = query.scope {
+            try IndexHistory(repository, database).along(tip, read)
+        } else {
+            try read()
+        }
+        return count
+    }
+
     private func rows(_ body: (Int64) throws -> Void) throws {
+        try select(
+            "r.id", order: RunOrder(query.sort).sql(Self.names(database)), limit: query.limit.map { Int64($0) } ?? -1,
+            offset: Int64(query.offset), body)
+    }
+
+    private func select(
+        _ value: String, order: String, limit: Int64, offset: Int64, _ body: (Int64) throws -> Void
+    ) throws {
         let nameID = try Self.names(database)
         let conditions = query.filter.map { Self.conjuncts($0.condition) } ?? []
         let wantsLatest = query.sort.isEmpty && query.limit.map { $0 <= 1000 } ?? false
@@ -46,11 +68,11 @@ struct IndexQuery {
         let from = driver.map { "(\($0.sql)) d CROSS JOIN runs r ON r.id = d.run" } ?? "runs r"
         let statement = try IndexStatement(
             database,
-            "SELECT r.id FROM \(from) WHERE \(wheres.joined(separator: " AND "))"
-                + " ORDER BY \(try RunOrder(query.sort).sql(nameID)) LIMIT ? OFFSET ?")
+            "SELECT \(value) FROM \(from) WHERE \(wheres.joined(separator: " AND "))"
+                + " ORDER BY \(order) LIMIT ? OFFSET ?")
         let values =
             (driver.map { [$0.value] } ?? []) + filter.values
-            + [.int(query.limit.map { Int64($0) } ?? -1), .int(Int64(query.offset))]
+            + [.int(limit), .int(offset)]
         for (i, value) in values.enumerated() { statement.bind(Int32(i + 1), value) }
         while try statement.next() { try body(statement.int(0)) }
     }

@@ -1,25 +1,26 @@
-internal import Base
+public import Base
 internal import GitKit
-internal import Runs
 
 /// Runs side by side: rows of code, parameters, metrics, files and environment, a cell a run.
-struct RunComparison {
-    struct Row {
-        let kind: String
-        let key: String
+public struct RunComparison {
+    public struct Row {
+        public let kind: String
+        public let key: String
         /// Empty where a run has none of it.
-        let cells: [String]
-        let values: [JSON]
+        public let cells: [String]
+        public let values: [JSON]
         /// The runs that have the best value of a metric, when not all have it.
-        var best: Set<Int> = []
+        public internal(set) var best: Set<Int> = []
 
-        var isEqual: Bool { Set(values).count <= 1 }
+        public var isEqual: Bool { Set(values).count <= 1 }
     }
 
-    let runs: [Run]
+    public let runs: [Run]
+
+    public init(runs: [Run]) { self.runs = runs }
 
     /// The rows that differ; `all` gives the equal ones too.
-    func rows(all: Bool = false) -> [Row] {
+    public func rows(all: Bool = false) -> [Row] {
         let rows = [code] + params + metrics + files + environment
         return all ? rows : rows.filter { !$0.isEqual }
     }
@@ -42,10 +43,10 @@ struct RunComparison {
         keys { $0.metrics.keys }.map { key in
             let values = runs.map { $0.values[key] }
             var row = Row(
-                kind: "metric", key: key, cells: values.map { $0.map(RunTable.text) ?? "" },
+                kind: "metric", key: key, cells: values.map { $0.map(Decimal.short) ?? "" },
                 values: values.map { $0.map { .number($0) } ?? .null })
             let numbers = values.compactMap(\.self).filter { !$0.isNaN }
-            if let best = RunTable.isLowerBetter(key) ? numbers.min() : numbers.max(), numbers.count > 1,
+            if let best = MetricDirection(wellKnown: key) == .lower ? numbers.min() : numbers.max(), numbers.count > 1,
                 !row.isEqual
             {
                 row.best = Set(values.indices.filter { values[$0] == best })

@@ -1,30 +1,29 @@
 internal import Base
-internal import GitKit
-internal import Models
+public import GitKit
 
 /// What this repository says of its models: `ml.yaml` and the tags together.
-struct ModelProject {
-    let repository: Repository
-    let project: Project
-    let registry: Registry
+public struct ModelProject {
+    public let repository: Repository
+    public let project: Project
+    public let registry: Registry
 
     /// Of the repository that this process is in; in a bare one `ml.yaml` is that of HEAD.
-    static func current() throws -> ModelProject { try ModelProject(Repository.current()) }
+    public static func current() throws -> ModelProject { try ModelProject(Repository.current()) }
 
-    init(_ repository: Repository) throws {
+    public init(_ repository: Repository) throws {
         self.repository = repository
         project = try Project.here(repository)
         registry = try Registry(repository, allowLight: project.allowsLightTags)
     }
 
     /// All models, by name: those that a tag speaks of, and those that `ml.yaml` and `artifacts.yaml` name.
-    var entries: [ModelEntry] {
+    public var entries: [ModelEntry] {
         let untagged = project.models.keys.filter { registry.models[$0] == nil }.map { ModelEntry(name: $0) }
         return (registry.models.values + untagged).sorted { $0.name < $1.name }
     }
 
     /// The model of a name that `ml.yaml`, `artifacts.yaml` or a tag knows, or an error that names the nearest.
-    func entry(_ text: String) throws -> ModelEntry {
+    public func entry(_ text: String) throws -> ModelEntry {
         guard let name = ModelName(text) else { throw ModelFailure.notAName(text) }
         if let entry = registry.models[name] { return entry }
         guard project.models[name] != nil else {
@@ -34,10 +33,12 @@ struct ModelProject {
     }
 
     /// Where a model's file or folder lies; nil when nothing says so.
-    func path(of model: ModelName) -> String? { project.models[model]?.path ?? registry.models[model]?.artifact?.path }
+    public func path(of model: ModelName) -> String? {
+        project.models[model]?.path ?? registry.models[model]?.artifact?.path
+    }
 
     /// A model that `ml.yaml` knows, and its path: what staging and packaging need.
-    func declared(_ text: String) throws -> (entry: ModelEntry, path: String) {
+    public func declared(_ text: String) throws -> (entry: ModelEntry, path: String) {
         let entry = try entry(text)
         guard let path = path(of: entry.name) else {
             throw ModelFailure.unknown(text, known: project.models.keys.map(\.description))
@@ -48,7 +49,7 @@ struct ModelProject {
 
 extension Project {
     /// The `ml.yaml` that holds here: the work tree's, in a bare repository that of HEAD.
-    static func here(_ repository: Repository) throws -> Project {
+    public static func here(_ repository: Repository) throws -> Project {
         if repository.workTree != nil { return try inWorkTree(of: repository) }
         return try repository.head().flatMap { try Project.at($0, in: repository) } ?? Project()
     }
