@@ -132,6 +132,8 @@ struct RunOwner {
 
     func has(_ process: ProcessIdentity) -> Bool { boot == Self.currentBoot && processes.contains(process) }
 
+    func isOnly(_ process: ProcessIdentity) -> Bool { processes == [process] }
+
     var isAlive: Bool { boot == Self.currentBoot && processes.contains { $0.isRunning } }
 
     /// Changes with every start of the machine; a process id from before means nothing.

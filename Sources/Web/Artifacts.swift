@@ -107,10 +107,15 @@ struct Artifacts: Sendable {
     /// The bytes of one file.
     func read(_ place: Place) throws -> Answer {
         let name = place.path.split(separator: "/").last.map(String.init) ?? "file"
-        switch try files(place)[place.path] {
+        let files = try files(place)
+        switch files[place.path] {
         case .content(let digest, let size)?: return .content(digest, size: size, name: name)
         case .blob(let id, _)?: return .bytes(try api.repository.blob(id), name: name)
-        case nil: throw MLflowFailure.missing("No such artifact: '\(place.path)'")
+        case nil:
+            let isFolder = place.path.isEmpty || files.keys.contains { $0.hasPrefix(place.path + "/") }
+            throw isFolder
+                ? MLflowFailure.invalid("Artifact path refers to a directory, not a file: '\(place.path)'")
+                : MLflowFailure.missing("No such artifact: '\(place.path)'")
         }
     }
 

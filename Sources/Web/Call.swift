@@ -40,12 +40,14 @@ struct Call: Sendable {
     }
 
     /// The id of a run, under either of its names.
-    func run() throws -> String {
+    ///
+    /// One that cannot be an id is refused as a value, where it is only looked up as a run that is not there.
+    func run(lookingUp: Bool = false) throws -> String {
         guard let id = try text("run_id") ?? text("run_uuid"), !id.isEmpty else { throw Self.missing("run_id") }
         let units = Array(id.utf8)
         guard units.count <= 256, let first = units.first, Self.isWord(first), first != 0x5f,
             units.allSatisfy({ Self.isWord($0) || $0 == 0x2d })
-        else { throw MLflowFailure.value(.string(id), of: "run_id") }
+        else { throw lookingUp ? Ledger.noRun(id) : MLflowFailure.value(.string(id), of: "run_id") }
         return id
     }
 
@@ -56,9 +58,14 @@ struct Call: Sendable {
     /// A whole number, written as one or as a text.
     func int(_ name: String) throws -> Int64? {
         guard let value = value(name) else { return nil }
-        if let number = value.int { return number }
-        if let text = value.string, let number = Int64(text) { return number }
+        if let number = Self.whole(value) { return number }
         throw Self.wrongType(value, name)
+    }
+
+    /// A whole number in one of the ways in which clients write it: R has no others than `1.6e12`.
+    static func whole(_ value: JSON) -> Int64? {
+        value.int ?? value.string.flatMap { Int64($0) }
+            ?? value.double.flatMap { Int64(exactly: $0.rounded(.towardZero)) }
     }
 
     func bool(_ name: String) -> Bool {
@@ -73,6 +80,7 @@ struct Call: Sendable {
                 return text
             }
         }
+        if let value = json[name], value != .null { throw Self.wrongType(value, name) }
         return query[name] ?? []
     }
 
@@ -85,7 +93,7 @@ struct Call: Sendable {
     /// How many results are wanted.
     func limit(_ standard: Int64, most: Int64) throws -> Int {
         let limit = try int("max_results") ?? standard
-        guard limit >= 1 || limit == 0 && json["max_results"] == nil else {
+        guard limit >= 1 else {
             throw MLflowFailure.invalid(
                 "Invalid value \(limit) for parameter 'max_results' supplied. It must be a positive integer")
         }
@@ -97,12 +105,13 @@ struct Call: Sendable {
     }
 
     static func missing(_ name: String) -> MLflowFailure {
-        .invalid(
-            "Missing value for required parameter '\(name)'."
-                + " See the API docs for more information about request parameters.")
+        .invalid("Missing value for required parameter '\(name)'." + advice)
     }
 
-    private static func wrongType(_ value: JSON, _ name: String) -> MLflowFailure {
+    /// What MLflow adds to a message about a parameter.
+    static let advice = " See the API docs for more information about request parameters."
+
+    static func wrongType(_ value: JSON, _ name: String) -> MLflowFailure {
         let type =
             switch value {
             case .null: "NoneType"
@@ -115,7 +124,7 @@ struct Call: Sendable {
             }
         return .value(
             value, of: name,
-            " Hint: Value was of type '\(type)'. See the API docs for more information about request parameters.")
+            " Hint: Value was of type '\(type)'." + advice)
     }
 }
 

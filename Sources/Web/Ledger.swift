@@ -18,6 +18,8 @@ final class Ledger: Sendable {
     private let base = Mutex<RunStore?>(nil)
     private let open: @Sendable () throws -> RunStore
     private let live = Mutex<[String: LiveRun]>([:])
+    /// The runs that this process has begun.
+    private let begun = Mutex<Set<String>>([])
 
     /// How often something is tried that another process may have got in the way of.
     private static let patience = 20
@@ -96,7 +98,38 @@ final class Ledger: Sendable {
     // MARK: Writing
 
     func begin(_ record: RunRecord) throws {
+        begun.withLock { _ = $0.insert(record.run.description) }
         try journal.begin(record, owner: ProcessIdentity(getpid()))
+    }
+
+    /// What a request to begin a run comes to.
+    enum Beginning {
+        case new(UUIDv7)
+        /// The server that was asked first died before its answer was heard.
+        case known(Run)
+    }
+
+    /// The id of the run that a request begins: the same when a client that was not answered asks another server.
+    ///
+    /// That is so when the request names its moment, the run's server has died, and nobody has logged to the run: whoever
+    /// has its id was answered. Two who ask the same in one millisecond get two runs.
+    func id(of request: JSON, started: Timestamp, given: Bool) throws -> Beginning {
+        guard given, abs(Timestamp.now().seconds(since: started)) < 900 else { return .new(UUIDv7()) }
+        for n in 0..<Self.patience {
+            let id = UUIDv7(at: started, identifying: "\(n) \(request)")
+            let run: Run
+            do {
+                run = try self.run(id.description)
+            } catch let failure as MLflowFailure where failure.code == .missing {
+                return .new(id)
+            }
+            let isBegunHere = begun.withLock { $0.contains(run.id) }
+            let isUntouched =
+                run.status == "running" && run.metrics.isEmpty && run.params.isEmpty && run.outputs.isEmpty
+                && run.inputs.isEmpty && !run.isDeleted
+            if !isBegunHere, isUntouched, try journal.isOurs(run.id) { return .known(run) }
+        }
+        return .new(UUIDv7())
     }
 
     /// Adds events to a run, whether it goes on or not; `build` is given the run as it is when nobody else can write to it.

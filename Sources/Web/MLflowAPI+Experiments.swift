@@ -65,6 +65,9 @@ extension MLflowAPI {
         if let place = try call.text("artifact_location"), place.hasPrefix("runs:") {
             throw MLflowFailure.invalid("Artifact location cannot be a runs:/ URI. Given: '\(place)'")
         }
+        if let place = try call.text("artifact_location"), place.contains("#") || place.contains(";") {
+            throw MLflowFailure.invalid("'artifact_location' URL can't include fragments or params.")
+        }
         let id = MLflowWriter.experimentID(name)
         let known = try experiments()
         guard known.byName[name] == nil, known.byID[id] == nil else {
@@ -73,7 +76,7 @@ extension MLflowAPI {
         try record(
             RegistryFold.Experiment(
                 id: id, name: name, names: [name], created: .now(), updated: .now()),
-            set: Self.tags(call.list("tags"), key: 250, value: 5000))
+            set: Self.exactTags(call.list("tags"), value: 20_000))
         return .json(["experiment_id": .string(id)])
     }
 
@@ -116,8 +119,7 @@ extension MLflowAPI {
     private func setExperimentDeleted(_ call: Call, _ isDeleted: Bool) throws -> Answer {
         var experiment = try experiment(call.required("experiment_id"))
         guard experiment.isDeleted != isDeleted else {
-            throw MLflowFailure.missing(
-                "No Experiment with id=\(experiment.id) exists that is \(isDeleted ? "active" : "deleted")")
+            throw MLflowFailure.missing("No Experiment with id=\(experiment.id) exists")
         }
         experiment.isDeleted = isDeleted
         try record(experiment)
@@ -128,7 +130,9 @@ extension MLflowAPI {
         let experiment = try activeExperiment(call.required("experiment_id"))
         let key = try call.required("key")
         try Names.check(key, path: "key", what: "key", limit: 250)
-        try record(experiment, set: [key: Names.cut(try call.text("value") ?? "", 20_000)])
+        let value = try call.text("value") ?? ""
+        try Names.checkLength(value, "value", 20_000)
+        try record(experiment, set: [key: value])
         return .nothing
     }
 
@@ -146,7 +150,8 @@ extension MLflowAPI {
         let limit = try call.limit(1000, most: 50_000)
         let offset = try PageToken.offset(call.text("page_token"))
         let filter = try MLflowFilter(call.text("filter"))
-        let states = try ViewType(call.text("view_type")).deleted
+        try SearchRules.experiments.check(filter)
+        let states = try ViewType(call).deleted
         let chosen = try experiments().byID.values.filter { experiment in
             try states.contains(experiment.isDeleted)
                 && filter.matches { try Self.value(of: experiment, $0.kind, $0.key) }
@@ -164,16 +169,23 @@ extension MLflowAPI {
         switch (kind, key) {
         case (.tag, let key): experiment.tags[key].map { .text($0) }
         case (.attribute, "name"): .text(experiment.name)
-        case (.attribute, "experiment_id"): .number(Double(experiment.id) ?? 0)
+        case (.attribute, "experiment_id"): .text(experiment.id)
         case (.attribute, "creation_time"): .number(Double(experiment.created.milliseconds))
         case (.attribute, "last_update_time"): .number(Double(experiment.updated.milliseconds))
-        default: throw MLflowFailure.invalid("Invalid attribute key '\(key)' specified.")
+        default: throw SearchRules.experiments.unknown(key)
         }
     }
 
     private func searchDatasets(_ call: Call) async throws -> Answer {
         let ids = try call.texts("experiment_ids")
-        guard ids.count <= 20 else { throw MLflowFailure.invalid("experiment_ids can have at most 20 ids") }
+        guard !ids.isEmpty else {
+            throw MLflowFailure.invalid("SearchDatasets request must specify at least one experiment_id.")
+        }
+        guard ids.count <= 20 else {
+            throw MLflowFailure.invalid(
+                "SearchDatasets request cannot specify more than 20 experiment_ids. Received \(ids.count) experiment_ids."
+            )
+        }
         var query = RunQuery()
         query.filter = try Filter(experiments().condition(ids, deleted: [false, true]) ?? "run = ''")
         var seen: Set<JSON> = []
@@ -203,16 +215,22 @@ extension MLflowAPI {
     }
 
     /// Reads a list of tags with their limits.
-    static func tags(_ list: [JSON], key limit: Int, value most: Int) throws -> [String: String] {
+    ///
+    /// The tags that a run begins with may have any key, as in MLflow: only those that are set later are looked at.
+    static func tags(_ list: [JSON], value most: Int, anyKey: Bool = false) throws -> [String: String] {
         var tags: [String: String] = [:]
         for (i, tag) in list.enumerated() {
-            guard let key = tag["key"]?.string, !key.isEmpty else {
-                throw MLflowFailure.invalid("Missing value for required parameter 'tags[\(i)].key'.")
-            }
-            try Names.check(key, path: "tags[\(i)].key", what: "key", limit: limit)
+            guard let key = tag["key"]?.string, !key.isEmpty else { throw Call.missing("tags[\(i)].key") }
+            if !anyKey { try Names.check(key, path: "tags[\(i)].key", what: "key") }
             tags[key] = Names.cut(tag["value"]?.string ?? "", most)
         }
         return tags
+    }
+
+    /// The same where a value that is too long is refused, and not cut.
+    static func exactTags(_ list: [JSON], value most: Int) throws -> [String: String] {
+        for tag in list { try Names.checkLength(tag["value"]?.string ?? "", "value", most) }
+        return try tags(list, value: most)
     }
 }
 
@@ -260,9 +278,12 @@ enum ViewType: String {
     case deleted = "DELETED_ONLY"
     case all = "ALL"
 
-    init(_ text: String?) throws {
-        guard let view = ViewType(rawValue: text ?? "ACTIVE_ONLY") else {
-            throw MLflowFailure.invalid("Invalid view type '\(text ?? "")': ACTIVE_ONLY, DELETED_ONLY or ALL")
+    /// Reads it by its name or, as protocol buffers allow, by its number.
+    init(_ call: Call, _ name: String = "view_type") throws {
+        let numbers: [Int64: String] = [1: "ACTIVE_ONLY", 2: "DELETED_ONLY", 3: "ALL"]
+        let text = try call.json[name]?.int.map { numbers[$0] ?? "\($0)" } ?? call.text(name) ?? "ACTIVE_ONLY"
+        guard let view = ViewType(rawValue: text) else {
+            throw MLflowFailure.invalid("Invalid view type '\(text)': ACTIVE_ONLY, DELETED_ONLY or ALL")
         }
         self = view
     }
@@ -290,7 +311,9 @@ struct OrderKey {
             isDescending = descends
             break
         }
-        guard !body.isEmpty else { throw MLflowFailure.invalid("Invalid order_by clause '\(text)'.") }
+        guard !body.isEmpty else {
+            throw MLflowFailure.invalid("Invalid order_by clause '\(text)'. Could not be parsed.")
+        }
         (kind, key) = try MLflowFilter.entity(body, clause: text)
         self.isDescending = isDescending
     }

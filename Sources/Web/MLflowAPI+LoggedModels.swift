@@ -18,10 +18,11 @@ extension MLflowAPI {
         case ("GET", 1, _): return .json(["model": json(try loggedModel(parts[0]))])
         case ("PATCH", 1, _): return try finishLoggedModel(parts[0], call)
         case ("DELETE", 1, _):
-            try change(parts[0], [("deleted", true)])
+            // Once more changes nothing.
+            if try registry.fold().logged[parts[0]]?.isDeleted != true { try change(parts[0], [("deleted", true)]) }
             return .nothing
         case ("PATCH", 2, "tags"):
-            try change(parts[0], [("set", .sorted(try Self.tags(call.list("tags"), key: 250, value: 100_000)))])
+            try change(parts[0], [("set", .sorted(try Self.exactTags(call.list("tags"), value: 100_000)))])
             return .nothing
         case ("DELETE", 3, "tags"):
             guard let key = PercentCode.decode(parts[2]), try loggedModel(parts[0]).tags[key] != nil else {
@@ -72,7 +73,7 @@ extension MLflowAPI {
                 ("run", try call.text("source_run_id").map { .string($0) }),
                 ("type", .string(try call.text("model_type") ?? "")),
                 ("params", .sorted(Self.params(try call.list("params")))),
-                ("set", .sorted(Secrets.masked(try Self.tags(call.list("tags"), key: 250, value: 100_000)))),
+                ("set", .sorted(Secrets.masked(try Self.exactTags(call.list("tags"), value: 100_000)))),
                 ("status", "LOGGED_MODEL_PENDING"),
             ])
         return .json(["model": json(try loggedModel(id))])
@@ -88,7 +89,9 @@ extension MLflowAPI {
     }
 
     private func searchLoggedModels(_ call: Call) throws -> Answer {
-        let limit = try call.limit(100, most: 50_000)
+        guard call.json["experiment_ids"]?.array != nil else { throw Call.missing("experiment_ids") }
+        let wanted = try call.int("max_results") ?? 0
+        let limit = wanted > 0 ? Int(clamping: min(wanted, 50_000)) : 100
         let offset = try PageToken.offset(call.text("page_token"))
         let filter = try MLflowFilter(call.text("filter"))
         let ids = Set(try call.texts("experiment_ids"))
@@ -97,7 +100,7 @@ extension MLflowAPI {
             throw MLflowFailure.invalid("`dataset_name` in the `datasets` clause must be specified.")
         }
         let chosen = try registry.fold().logged.values.filter { model in
-            try !model.isDeleted && (ids.isEmpty || ids.contains(model.experiment))
+            try !model.isDeleted && ids.contains(model.experiment)
                 && filter.matches { try Self.value(of: model, $0.kind, $0.key) }
                 && (datasets.isEmpty
                     || model.metrics.contains { metric in
@@ -109,14 +112,22 @@ extension MLflowAPI {
                     })
         }
         var order = try call.list("order_by").map { item in
-            try OrderKey(
-                (item["field_name"]?.string ?? "creation_timestamp")
-                    + (item["ascending"]?.bool ?? true ? " ASC" : " DESC"))
+            let name = item["field_name"]?.string ?? ""
+            guard ["metrics.", "params."].contains(where: name.hasPrefix) || Self.orderNames.contains(name) else {
+                throw MLflowFailure.invalid("Invalid order by field name: \(name)")
+            }
+            return try OrderKey(name + (item["ascending"]?.bool ?? true ? " ASC" : " DESC"))
         }
         order.append(try OrderKey("creation_timestamp DESC"))
         let sorted = try OrderKey.sorted(Array(chosen), order, id: \.id) { try Self.value(of: $0, $1.kind, $1.key) }
         return .json(Page(Array(sorted.dropFirst(offset)), limit: limit, offset: offset).json("models", json))
     }
+
+    /// The members of a logged model that can be sorted by.
+    private static let orderNames: Set<String> = [
+        "name", "model_id", "model_type", "status", "source_run_id", "experiment_id", "creation_timestamp",
+        "creation_time", "last_updated_timestamp",
+    ]
 
     private static func value(of model: RegistryFold.LoggedModel, _ kind: MLflowFilter.Kind, _ key: String) throws
         -> MLflowFilter.Value?

@@ -23,6 +23,7 @@ extension MLflowAPI {
     // MARK: Metrics
 
     private func logMetric(_ call: Call) throws -> Answer {
+        _ = try call.run()
         for name in ["key", "value", "timestamp"] {
             guard call.json[name] ?? .null != .null else { throw Call.missing(name) }
         }
@@ -42,19 +43,19 @@ extension MLflowAPI {
 
         init(_ json: JSON, path: String) throws {
             func at(_ name: String) -> String { path.isEmpty ? name : path + "." + name }
-            guard let key = json["key"]?.string else {
-                throw MLflowFailure.value(
-                    json["key"] ?? .null, of: at("name"), "Metric name cannot be None. A key name must be provided.")
+            if !path.isEmpty {
+                for name in ["key", "value", "timestamp"]
+                where json[name] ?? .null == .null || (name == "key" && json[name] == "") {
+                    throw Call.missing(at(name))
+                }
             }
+            let named = json["key"] ?? .null
+            guard let key = named.string else { throw Call.wrongType(named, at("key")) }
             try Names.check(key, path: at("name"), what: "Metric name")
             self.key = key
             let given = json["value"] ?? .null
-            if given == .null { throw MLflowFailure.invalid("Missing value for required parameter '\(at("value"))'.") }
             guard let value = given.double ?? given.string.flatMap({ Double($0) }) else {
-                throw MLflowFailure.value(
-                    given, of: at("value"),
-                    "(timestamp=\(json["timestamp"] ?? .null)). Please specify value as a valid double (64-bit floating point)"
-                )
+                throw Call.wrongType(given, at("value"))
             }
             let time = try Self.int(json["timestamp"], at("timestamp")) ?? 0
             guard time >= 0, time < 253_402_300_800_000 else {
@@ -74,9 +75,7 @@ extension MLflowAPI {
 
         private static func int(_ json: JSON?, _ name: String) throws -> Int64? {
             guard let json, json != .null else { return nil }
-            guard let value = json.int ?? json.string.flatMap({ Int64($0) }) else {
-                throw MLflowFailure.value(json, of: name, "it must be a valid long (64-bit integer)")
-            }
+            guard let value = Call.whole(json) else { throw Call.wrongType(json, name) }
             return value
         }
     }
@@ -179,18 +178,16 @@ extension MLflowAPI {
         let points = try metrics.enumerated().map { try Metric($1, path: "metrics[\($0)]") }
         var values: [String: String] = [:]
         for (i, param) in params.enumerated() {
-            guard let key = param["key"]?.string else {
-                throw MLflowFailure.value("", of: "params[\(i)].key", "A key name must be provided.")
-            }
+            guard let key = param["key"]?.string, !key.isEmpty else { throw Call.missing("params[\(i)].key") }
             let value = try Self.param(key, param["value"]?.string ?? "", path: "params[\(i)].key")
-            if let other = values[key], other != value {
+            if values[key] != nil {
                 throw MLflowFailure.invalid(
                     "Duplicate parameter keys have been submitted: ['\(key)']. Please ensure the request contains only"
                         + " one param value per param key.")
             }
             values[key] = value
         }
-        let set = try Self.tags(tags, key: Names.longestKey, value: Names.longestTag)
+        let set = try Self.tags(tags, value: Names.longestTag)
         let run = try ledger.outline(id)
         try requireActive(run)
         if !values.isEmpty || !set.isEmpty {
@@ -210,13 +207,15 @@ extension MLflowAPI {
 
     /// The way in which clients before MLflow 3 told of a model: a tag.
     private func logModel(_ call: Call) throws -> Answer {
+        _ = try call.run()
         let text = try call.required("model_json")
         guard let model = try? JSON.parse(text), model.members != nil else {
-            throw MLflowFailure.invalid("Malformed model info. \n \(text.prefix(100)) \n is not a valid JSON object.")
+            throw MLflowFailure.invalid("Malformed model info. \n \(text.prefix(100)) \n is not a valid JSON.")
         }
-        let missing = ["artifact_path", "flavors", "utc_time_created", "run_id"].filter { model[$0] == nil }
+        let missing = ["artifact_path", "flavors", "run_id", "utc_time_created"].filter { model[$0] == nil }
         guard missing.isEmpty else {
-            throw MLflowFailure.invalid("Model json is missing mandatory fields: \(missing)")
+            let list = missing.map { "'\($0)'" }.joined(separator: ", ")
+            throw MLflowFailure.invalid("Model json is missing mandatory fields: {\(list)}")
         }
         let run = try active(call)
         try ledger.write(run.id) { events, run in
@@ -297,9 +296,14 @@ struct DatasetInput {
         digest = try required("digest")
         _ = try required("source_type")
         _ = try required("source")
-        let limits = [("name", 500), ("digest", 36), ("schema", 1 << 20), ("source", 65_535), ("profile", 16_777_215)]
-        for (key, limit) in limits where (dataset[key]?.string?.utf8.count ?? 0) > limit {
-            throw MLflowFailure.value(dataset[key] ?? .null, of: key, "exceeds the maximum length of \(limit)")
+        let limits = [
+            ("name", 500), ("digest", 36), ("schema", 1_048_575), ("source", 65_535), ("profile", 16_777_215),
+        ]
+        for (key, limit) in limits { try Names.checkLength(dataset[key]?.string ?? "", key, limit) }
+        for tag in json["tags"]?.array ?? [] {
+            for (key, limit) in [("key", 255), ("value", 500)] {
+                try Names.checkLength(tag[key]?.string ?? "", key, limit)
+            }
         }
         let keys = ["name", "digest", "source_type", "source", "schema", "profile"]
         let tags = json["tags"]?.array ?? []

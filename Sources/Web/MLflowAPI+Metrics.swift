@@ -43,7 +43,10 @@ extension MLflowAPI {
         guard let limit = try call.int("max_results") else {
             return .json(points.isEmpty ? [:] : ["metrics": .array(points.map { Self.json(key, $0, run: nil) })])
         }
-        guard limit > 0 else { throw MLflowFailure.value(.int(limit), of: "max_results") }
+        guard limit > 0 else {
+            throw MLflowFailure.invalid(
+                "Invalid value \(limit) for parameter 'max_results' supplied. It must be a positive integer.")
+        }
         let offset = try PageToken.offset(call.text("page_token"))
         let (size, more) = Int(clamping: limit).addingReportingOverflow(1)
         let page = Page(
@@ -51,20 +54,15 @@ extension MLflowAPI {
         return .json(page.json("metrics") { Self.json(key, $0, run: nil) })
     }
 
-    private func runs(_ call: Call, _ name: String, most: Int) throws -> [String] {
-        let ids = try call.texts(name)
+    private func bulkHistory(_ call: Call) async throws -> Answer {
+        let ids = try call.texts("run_id")
         guard !ids.isEmpty else {
             throw MLflowFailure.invalid("GetMetricHistoryBulk request must specify at least one run_id.")
         }
-        guard ids.count <= most else {
+        guard ids.count <= 100 else {
             throw MLflowFailure.invalid(
-                "GetMetricHistoryBulk request cannot specify more than \(most) run_ids. Received \(ids.count) run_ids.")
+                "GetMetricHistoryBulk request cannot specify more than 100 run_ids. Received \(ids.count) run_ids.")
         }
-        return ids
-    }
-
-    private func bulkHistory(_ call: Call) async throws -> Answer {
-        let ids = try runs(call, "run_id", most: 100)
         guard let key = try call.text("metric_key") else {
             throw MLflowFailure.invalid("GetMetricHistoryBulk request must specify a metric_key.")
         }
@@ -79,12 +77,18 @@ extension MLflowAPI {
     }
 
     private func sampledHistory(_ call: Call) async throws -> Answer {
-        let ids = try runs(call, "run_ids", most: 100)
+        let ids = try call.texts("run_ids")
+        guard !ids.isEmpty else { throw Call.missing("run_ids") }
+        guard ids.count <= 100 else {
+            throw MLflowFailure.invalid(
+                "GetMetricHistoryBulkInterval request must specify at most 100 run_ids. Received \(ids.count) run_ids."
+                    + Call.advice)
+        }
         let key = try call.required("metric_key")
         let (start, end) = (try call.int("start_step"), try call.int("end_step"))
         guard (start == nil) == (end == nil) else {
             throw MLflowFailure.invalid(
-                "Both start_step and end_step must be specified together, or neither may be specified.")
+                "If either start step or end step are specified, both must be specified.")
         }
         if let start, let end, start > end {
             throw MLflowFailure.invalid(
@@ -92,7 +96,7 @@ extension MLflowAPI {
         }
         let limit = try call.int("max_results") ?? 2500
         guard (1...2500).contains(limit) else {
-            throw MLflowFailure.invalid("max_results must be between 1 and 2500.")
+            throw MLflowFailure.invalid("max_results must be between 1 and 2500." + Call.advice)
         }
         var curves: [(id: String, points: [MetricPoint])] = []
         for id in ids {

@@ -83,7 +83,7 @@ extension MLflowAPI {
             name,
             [
                 ("description", try call.text("description").map { .string($0) }),
-                ("set", .sorted(try Self.tags(call.list("tags"), key: 250, value: 100_000))), ("deleted", false),
+                ("set", .sorted(try Self.exactTags(call.list("tags"), value: 100_000))), ("deleted", false),
             ])
         return .json(["registered_model": try registeredModel(name.description).json])
     }
@@ -149,8 +149,9 @@ extension MLflowAPI {
         let model = try registeredModel(call.required("name"))
         let key = try call.required("key")
         try Names.check(key, path: "key", what: "key", limit: 250)
-        try record(
-            model.name, [("set", .sorted([key: Names.cut(try call.text("value") ?? "", 100_000)])), ("deleted", false)])
+        let value = try call.text("value") ?? ""
+        try Names.checkLength(value, "value", 100_000)
+        try record(model.name, [("set", .sorted([key: value])), ("deleted", false)])
         return .nothing
     }
 
@@ -167,6 +168,7 @@ extension MLflowAPI {
         let limit = try call.limit(100, most: 1000)
         let offset = try PageToken.offset(call.text("page_token"))
         let filter = try MLflowFilter(call.text("filter"))
+        try SearchRules.models.check(filter)
         let (registry, fold) = (try tags(), try registry.fold())
         let names = Set(registry.models.keys).union(fold.models.keys.compactMap { ModelName($0) })
         let models = names.compactMap { RegisteredModel($0, registry, fold) }.filter { model in
@@ -181,18 +183,14 @@ extension MLflowAPI {
                 }
             }
         }
-        for comparison in filter.comparisons where comparison.kind != .tag {
-            guard comparison.kind == .attribute, comparison.key == "name" else {
-                throw MLflowFailure.invalid("Invalid attribute name: \(comparison.key)")
-            }
-        }
         let order = try call.texts("order_by").map { try OrderKey($0) } + [OrderKey("name ASC")]
         let sorted = try OrderKey.sorted(models, order, id: \.name.description) { model, key in
             switch key.key {
             case "name": return .text(model.name.description)
             case "last_updated_timestamp", "timestamp": return .number(Double(model.updated.milliseconds))
-            case "creation_timestamp": return .number(Double(model.created.milliseconds))
-            default: throw MLflowFailure.invalid("Invalid order by key '\(key.key)' specified.")
+            default:
+                throw MLflowFailure.invalid(
+                    "Invalid order by key '\(key.key)' specified. Valid keys are '{'name', 'timestamp'}'")
             }
         }
         return .json(

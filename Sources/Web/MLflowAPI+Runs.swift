@@ -16,7 +16,7 @@ extension MLflowAPI {
 
     private func createRun(_ call: Call) throws -> Answer {
         let experiment = try activeExperiment(call.text("experiment_id") ?? "0")
-        var tags = try Self.tags(call.list("tags"), key: Names.longestKey, value: Names.longestTag)
+        var tags = try Self.tags(call.list("tags"), value: Names.longestTag, anyKey: true)
         let name = try call.text("run_name").flatMap { $0.isEmpty ? nil : $0 }
         if let name, let tag = tags[Run.nameTag], tag != name {
             throw MLflowFailure.invalid(
@@ -25,14 +25,17 @@ extension MLflowAPI {
         }
         tags[Run.nameTag] = name ?? tags[Run.nameTag] ?? RunNames.random()
         let parent = tags["mlflow.parentRunId"]
-        if let session, parent == nil, session.take() {
+        if let session, parent == nil, session.take(call.json) {
             return try adopt(session.run, tags, experiment, named: name != nil)
         }
         let start = try call.int("start_time").map { Timestamp(milliseconds: $0) } ?? .now()
         guard start.microseconds >= 0, start.microseconds < 253_402_300_800_000_000 else {
             throw MLflowFailure.value(.int(start.milliseconds), of: "start_time")
         }
+        let id = try ledger.id(of: call.json, started: start, given: try call.int("start_time") != nil)
+        if case .known(let run) = id { return try answer(run) }
         var record = RunRecord(started: start, code: try code(tags), source: .mlflow)
+        if case .new(let run) = id { record.run = run }
         record.experiment = experiment.id == "0" ? nil : experiment.name
         record.user = try call.text("user_id").flatMap { $0.isEmpty ? nil : $0 }
         record.take(tags: tags)
@@ -76,15 +79,16 @@ extension MLflowAPI {
     // MARK: Looking
 
     private func getRun(_ call: Call) async throws -> Answer {
-        let run = try ledger.run(call.run())
+        let run = try ledger.run(call.run(lookingUp: true))
         return .json(["run": try await whole(run, in: experiments(for: run))])
     }
 
     private func searchRuns(_ call: Call) async throws -> Answer {
         let limit = try call.limit(1000, most: 50_000)
         let offset = try PageToken.offset(call.text("page_token"))
-        let view = try ViewType(call.text("run_view_type"))
+        let view = try ViewType(call, "run_view_type")
         let filter = try MLflowFilter(call.text("filter"))
+        try SearchRules.runs.check(filter)
         let experiments = try experiments()
         var ids = try call.texts("experiment_ids")
         if ids.isEmpty { ids = Array(experiments.byID.keys) }
@@ -146,7 +150,7 @@ extension MLflowAPI {
                 throw MLflowFailure.invalid("Invalid order by key '\(key.key)' specified.")
             }
             return RunQuery.SortKey(name, isDescending: key.isDescending)
-        case .dataset: throw MLflowFailure.invalid("Invalid order by key 'dataset.\(key.key)' specified.")
+        case .dataset: throw MLflowFailure.invalid("Invalid identifier type 'dataset'")
         }
     }
 
@@ -179,8 +183,9 @@ extension MLflowAPI {
         try requireActive(run)
         let name = try call.text("run_name").flatMap { $0.isEmpty ? nil : $0 }
         if let name, name != run.name { try ledger.write(id) { events, _ in events.tags([Run.nameTag: name]) } }
-        let status = try call.text("status") ?? call.int("status").map { Self.statuses[$0] ?? "?" }
-        if let status {
+        let status = try call.json["status"]?.int.map { Self.statuses[$0] ?? "\($0)" } ?? call.text("status") ?? ""
+        _ = try call.int("end_time")
+        if !status.isEmpty {
             guard let end = Self.ends[status] else { throw MLflowFailure.value(.string(status), of: "status") }
             try await setStatus(run, end, try call.int("end_time"), as: status)
         }

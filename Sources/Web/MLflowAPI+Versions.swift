@@ -86,7 +86,7 @@ extension MLflowAPI {
         }
         let content = try await content(model.name, source.items, on: parent)
         let origin = run.map { " of the run \($0.name ?? $0.id)\n\ngit-ml-run: \($0.id)" } ?? ""
-        let set = try Self.tags(call.list("tags"), key: 250, value: 100_000)
+        let set = try Self.exactTags(call.list("tags"), value: 100_000)
         for _ in 0..<20 {
             let entry = try tags().models[model.name]
             let number = (entry?.versions.map { Int64($0.version.major) }.max() ?? 0) + 1
@@ -132,8 +132,11 @@ extension MLflowAPI {
         var source = Source(run: run, model: try call.text("model_id").flatMap { $0.isEmpty ? nil : $0 })
         let place: Artifacts.Place
         if let rest = text.dropping(prefix: "models:/"), rest.hasPrefix("m-") {
+            guard let logged = try registry.fold().logged[rest], !logged.isDeleted else {
+                throw Self.foreignSource(text, "model_id")
+            }
             source.model = rest
-            source.run = try run ?? loggedModel(rest).run
+            source.run = run ?? logged.run
             place = .loggedModel(rest, path: "")
         } else if let rest = text.dropping(prefix: "models:/") {
             let parts = rest.split(separator: "/").map(String.init)
@@ -144,12 +147,23 @@ extension MLflowAPI {
             source.run = id
             place = .run(id, path: try Names.artifactPath(String(rest.dropFirst(id.count + 1))))
         } else if let rest = text.dropping(prefix: "mlflow-artifacts:/") {
-            place = try Artifacts.Place(String(rest.drop { $0 == "/" }))
+            do {
+                place = try Artifacts.Place(String(rest.drop { $0 == "/" }))
+            } catch {
+                throw MLflowFailure.invalid(
+                    "Invalid model version source: '\(text)'. If supplying a source as an http, https, local file path, ftp,"
+                        + " objectstore, or mlflow-artifacts uri, an absolute path must be provided without relative path"
+                        + " references present. Please provide an absolute path.")
+            }
             if case .loggedModel(let id, _) = place { source.model = id }
             if case .run(let id, _) = place {
-                guard run == nil || run == id else { throw Self.invalidSource(text) }
+                guard run == nil || run == id else { throw Self.foreignSource(text, "run_id") }
                 source.run = id
             }
+        } else if text.contains("://"), !text.hasPrefix("file:") {
+            throw MLflowFailure.invalid(
+                "Invalid model version source: '\(text)'. A version is a commit of this repository that holds the model:"
+                    + " log the model into a run and register it from there.")
         } else {
             throw Self.invalidSource(text)
         }
@@ -159,6 +173,12 @@ extension MLflowAPI {
             (path: $0.key == place.path ? "" : String($0.key.dropFirst(folder.count)), file: $0.value)
         }
         return source
+    }
+
+    private static func foreignSource(_ text: String, _ name: String) -> MLflowFailure {
+        .invalid(
+            "Invalid model version source: '\(text)'. The \(name) request parameter must identify the resource that"
+                + " contains the source.")
     }
 
     private static func invalidSource(_ text: String) -> MLflowFailure {
@@ -197,9 +217,14 @@ extension MLflowAPI {
     // MARK: Looking
 
     private func searchVersions(_ call: Call) throws -> Answer {
+        if let limit = try call.int("max_results"), limit < 1 {
+            throw MLflowFailure.invalid(
+                "Invalid value for max_results. It must be a positive integer, but got \(limit)")
+        }
         let limit = try call.limit(10_000, most: 200_000)
         let offset = try PageToken.offset(call.text("page_token"))
         let filter = try MLflowFilter(call.text("filter"))
+        try SearchRules.versions.check(filter)
         let (registry, fold) = (try tags(), try registry.fold())
         let all = registry.models.keys.compactMap { RegisteredModel($0, registry, fold) }.flatMap(\.versions)
         let chosen = try all.filter { version in
@@ -229,7 +254,7 @@ extension MLflowAPI {
         case (.attribute, "source_path"), (.attribute, "source"): .text(version.source)
         case (.attribute, "creation_timestamp"): .number(Double(version.created.milliseconds))
         case (.attribute, "last_updated_timestamp"): .number(Double(version.updated.milliseconds))
-        default: throw MLflowFailure.invalid("Invalid attribute name: \(key)")
+        default: throw SearchRules.versions.unknown(key)
         }
     }
 
@@ -263,6 +288,7 @@ extension MLflowAPI {
         if archives, stage != "Staging", stage != "Production" {
             throw MLflowFailure.invalid(
                 "Model version transition cannot archive existing model versions because '\(stage)' is not an Active stage."
+                    + " Valid stages are ['Staging', 'Production']"
             )
         }
         if archives {
@@ -288,7 +314,9 @@ extension MLflowAPI {
         let version = try version(call)
         let key = try call.required("key")
         try Names.check(key, path: "key", what: "key", limit: 250)
-        try record(version, [("set", .sorted([key: Names.cut(try call.text("value") ?? "", 100_000)]))])
+        let value = try call.text("value") ?? ""
+        try Names.checkLength(value, "value", 100_000)
+        try record(version, [("set", .sorted([key: value]))])
         return .nothing
     }
 

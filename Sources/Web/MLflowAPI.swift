@@ -51,16 +51,19 @@ enum RouteFailure: Error { case unknown, wrongMethod }
 /// The run of `git ml run`, into which the first run of its script goes.
 final class RunSession: Sendable {
     let run: String
-    private let isTaken = Mutex(false)
+    private let first = Mutex<JSON?>(nil)
     private let shown = Mutex<String?>(nil)
 
     init(run: String) { self.run = run }
 
-    /// Whether this is the first run that the script starts.
-    func take() -> Bool {
-        isTaken.withLock { taken in
-            defer { taken = true }
-            return !taken
+    /// Whether this is the first run that the script starts, or the client asks for it once more.
+    func take(_ request: JSON) -> Bool {
+        first.withLock { first in
+            guard let known = first else {
+                first = request
+                return true
+            }
+            return known == request && request["start_time"] != nil
         }
     }
 

@@ -72,14 +72,13 @@ struct MLflowFilter {
         case .attribute:
             if comparison.key == "artifact_uri" { return nil }
             guard let known = attributes[comparison.key] else {
-                throw MLflowFailure.invalid("Invalid attribute key '\(comparison.key)' specified.")
+                throw SearchRules.runs.unknown(comparison.key)
             }
             name = known
         }
         switch comparison.value {
         case .null: return "\(name) \(comparison.comparator == "IS" ? "is null" : "is not null")"
         case .list(let texts):
-            if texts.isEmpty { return comparison.comparator == "IN" ? "(run = '')" : nil }
             let list = texts.map { quoted($0, "'") }.joined(separator: ", ")
             return "\(name) \(comparison.comparator.lowercased()) (\(list))"
         case .number(let number): return "\(name) \(comparison.comparator) \(number)"
@@ -231,19 +230,27 @@ struct MLflowFilterParser {
         if comparator.hasSuffix("IN") { return .list(try list()) }
         let token = try next()
         switch (Self.isNumeric(kind, key), token) {
+        case (_, nil): throw failure("a value is missing")
         case (true, .word(let word)?):
-            guard let number = Double(word), number.isFinite else {
-                throw MLflowFailure.invalid("Expected a numeric value for \(kind.rawValue) '\(key)', got '\(word)'")
-            }
-            return .number(number)
-        case (true, .text(let text)?) where kind == .attribute && Double(text) != nil:
-            return .number(Double(text) ?? 0)
+            if let number = Double(word), number.isFinite { return .number(number) }
+        case (true, .text(let text)?) where key == "version_number":
+            if let number = Double(text) { return .number(number) }
         case (false, .text(let text)?): return .text(text)
-        case (_, let token):
-            let wanted = Self.isNumeric(kind, key) ? "a number" : "a text in quotes"
-            throw MLflowFailure.invalid(
-                "Expected \(wanted) for \(kind.rawValue) '\(key)', got \(token.map(Self.shown) ?? "the end")")
+        default: break
         }
+        let shown = token.map(Self.shown) ?? ""
+        if Self.isNumeric(kind, key) {
+            let what = kind == .metric ? "metric" : "numeric attribute: \(key)"
+            throw MLflowFailure.invalid("Expected numeric value type for \(what). Found \(shown)")
+        }
+        if case .word(let word)? = token, Double(word) == nil {
+            throw MLflowFailure.invalid(
+                "Parameter value is either not quoted or unidentified quote types used for string value \(word)."
+                    + " Use either single or double quotes.")
+        }
+        let what = kind == .param ? "parameter" : kind == .attribute ? "attributes" : kind.rawValue
+        throw MLflowFailure.invalid(
+            "Expected a quoted string value for \(what) (e.g. 'my-value'). Got value \(shown)")
     }
 
     private mutating func list() throws -> [String] {
@@ -252,7 +259,9 @@ struct MLflowFilterParser {
         while true {
             switch try next() {
             case .text(let text)?: texts.append(text)
-            case .symbol(")")? where texts.isEmpty: return []
+            case .symbol(")")? where texts.isEmpty:
+                throw MLflowFailure.invalid(
+                    "While parsing a list in the query, expected a non-empty list of string values, but got empty list")
             case let other: throw failure("a text in quotes is expected, not \(other.map(Self.shown) ?? "the end")")
             }
             switch try next() {

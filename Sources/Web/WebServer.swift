@@ -75,19 +75,30 @@ public struct UnbornFailure: Failure {
 
 /// Brings a request to the API and the answer back.
 struct WebResponder: HTTPResponder {
-    typealias Context = BasicRequestContext
+    /// A request's surroundings, with the connection that it came on.
+    struct Context: RequestContext {
+        var coreContext: CoreRequestContextStorage
+        let peer: Replies.Peer
+
+        init(source: ApplicationRequestContextSource) {
+            coreContext = CoreRequestContextStorage(source: source)
+            peer = Replies.Peer(source.channel)
+        }
+    }
 
     /// The largest body that is held in memory: a dataset's profile may have 16 MiB.
     private static let largestBody = 20 << 20
 
     let api: MLflowAPI
     let access: Access
+    let replies = Replies()
 
-    func respond(to request: Request, context: BasicRequestContext) async throws -> Response {
-        await withTaskExecutorPreference(BlockingExecutor.shared) { await answer(request) }
+    func respond(to request: Request, context: Context) async throws -> Response {
+        replies.heard(context.peer)
+        return await withTaskExecutorPreference(BlockingExecutor.shared) { await answer(request, context.peer) }
     }
 
-    private func answer(_ request: Request) async -> Response {
+    private func answer(_ request: Request, _ peer: Replies.Peer) async -> Response {
         let path = request.uri.path
         let method = request.method.rawValue
         do {
@@ -95,7 +106,7 @@ struct WebResponder: HTTPResponder {
             try access.check(
                 host: request.head.authority, origin: request.headers[.origin],
                 authorization: request.headers[.authorization], needs: route.role)
-            return try await answer(request, route)
+            return try await answer(request, route, peer)
         } catch RouteFailure.unknown {
             return Self.page(.notFound, "Not Found", "The requested URL was not found on the server.")
         } catch RouteFailure.wrongMethod {
@@ -108,18 +119,23 @@ struct WebResponder: HTTPResponder {
         }
     }
 
-    private func answer(_ request: Request, _ route: Route) async throws -> Response {
+    private func answer(_ request: Request, _ route: Route, _ peer: Replies.Peer) async throws -> Response {
         switch route.target {
         case .health: return Self.text("OK")
         case .version: return Self.text(MLflowAPI.version)
         case .serverInfo: return Self.json(Self.serverInfo)
-        case .api(let path): return try await answer(request, api: path)
+        case .api(let path): return try await answer(request, api: path, peer)
         case .artifact(let path): return try await artifact(request, path)
         case .artifactFolder:
-            let place = try? Artifacts.Place(Self.query(request)["path"]?.first ?? "")
+            let path = Self.query(request)["path"]?.first ?? ""
+            _ = try Names.artifactPath(path.hasSuffix("/") ? String(path.dropLast()) : path)
+            let place = try? Artifacts.Place(path)
             let files = try place.map { try Artifacts(api: api).list($0, relative: true) } ?? []
             return Self.json(files.isEmpty ? [:] : ["files": .array(files)])
-        case .notOffered: throw MLflowFailure(.notImplemented, "this server takes artifacts in one piece")
+        case .notOffered:
+            throw MLflowFailure(
+                .notImplemented,
+                "Multipart transfer is not supported for the current artifact repository: artifacts go in one piece")
         case .runFile: return try await runFile(request)
         case .versionFile: return try await versionFile(request)
         case .upload: return try await upload(request)
@@ -136,19 +152,23 @@ struct WebResponder: HTTPResponder {
 
     // MARK: The API
 
-    private func answer(_ request: Request, api path: String) async throws -> Response {
+    private func answer(_ request: Request, api path: String, _ peer: Replies.Peer) async throws -> Response {
         let buffer = try await request.body.collect(upTo: Self.largestBody)
         let method = request.method
         if method == .post || method == .put {
             let type = request.headers[.contentType]?.prefix { $0 != ";" }
             guard let type else { throw MLflowFailure.invalid("Bad Request. Content-Type header is missing.") }
             guard type.lowercased() == "application/json" else {
-                throw MLflowFailure.invalid("Bad Request. Content-Type should be one of ['application/json'].")
+                throw MLflowFailure.invalid("Bad Request. Content-Type must be one of ['application/json'].")
             }
         }
         if method == .get, path == "artifacts/list" { return Self.json(try listArtifacts(request)) }
         let call = Call(method.rawValue, path, query: Self.query(request), body: Array(buffer.readableBytesView))
-        return try await response(api.answer(call), request)
+        guard Replies.covers(call), request.headers[.userAgent]?.hasPrefix("mlflow-") ?? false else {
+            return try await response(api.answer(call), request)
+        }
+        let digest = Digest.of(Array(path.utf8) + [0] + buffer.readableBytesView)
+        return try await response(replies.answer(digest, from: peer) { try await api.answer(call) }, request)
     }
 
     private func listArtifacts(_ request: Request) throws -> JSON {
@@ -181,7 +201,7 @@ struct WebResponder: HTTPResponder {
         case .get, .head: return try await response(Artifacts(api: api).read(place), request)
         case .put:
             try await take(request, at: place)
-            return Self.json([:])
+            return Self.text("")
         case .delete:
             try Artifacts(api: api).remove(place)
             return Self.json([:])
@@ -222,8 +242,11 @@ struct WebResponder: HTTPResponder {
 
     private func upload(_ request: Request) async throws -> Response {
         let call = Call("POST", "upload-artifact", query: Self.query(request))
+        for name in ["run_uuid", "path"] where try call.text(name) ?? "" == "" {
+            throw MLflowFailure.invalid("Request must specify \(name).")
+        }
         let path = try Names.artifactPath(call.required("path"))
         try await take(request, at: .run(try call.run(), path: path))
-        return Self.json([:])
+        return Self.text("")
     }
 }

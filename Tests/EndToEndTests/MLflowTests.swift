@@ -164,6 +164,28 @@ struct MLflowTests {
         #expect(run["metrics"] == ["m0": 59.0, "m1": 59.0, "m2": 59.0, "m3": 59.0])
     }
 
+    @Test func `a client whose connection breaks before the answer has done each thing once`() async throws {
+        let server = try await serve(port)
+        defer { server.identity.signal(SIGTERM) }
+        let script = Places.package.appending(FilePath("Tests/Servers/counting_proxy.py").components).string
+        let log = project.path.appending("proxy.log")
+        // The answer to the first request never arrives.
+        let proxy = try BackgroundProcess("/usr/bin/env", ["python3", script, "\(port)", "0", "1"], log: log)
+        defer { proxy.identity.signal(SIGTERM) }
+        let words = try await proxy.waitForLog(" ready\n").split(separator: " ")
+        let through = try #require(words.count > 1 ? Int(words[1]) : nil)
+        let line = try await python(
+            """
+            from mlflow.tracking import MlflowClient
+            client = MlflowClient()
+            run = client.create_run("0", run_name="once").info.run_id
+            print(len(client.search_runs(["0"])), client.get_run(run).info.run_name)
+            """, environment: ["MLFLOW_TRACKING_URI": "http://127.0.0.1:\(through)"])
+        #expect(line == "1 once")
+        let seen = try #require(try Files.readText(log))
+        #expect(seen.split(separator: "request POST /api/2.0/mlflow/runs/create HTTP/1.1").count == 3)
+    }
+
     @Test func `a script under git ml run logs into that very run`() async throws {
         try project.write(
             "work/train.py",

@@ -117,8 +117,37 @@ struct MLflowAPITests {
         ),
         Wrong("GET", "runs/get", ["run_id": "abc"], "RESOURCE_DOES_NOT_EXIST", "Run with id=abc not found"),
         Wrong(
-            "GET", "runs/get", ["run_id": "../x"], "INVALID_PARAMETER_VALUE",
-            "Invalid value \"../x\" for parameter 'run_id'"),
+            "GET", "runs/get", ["run_id": "../x"], "RESOURCE_DOES_NOT_EXIST", "Run with id=../x not found"),
+        Wrong(
+            "POST", "runs/log-metric", ["run_id": "../x", "key": "a", "value": 1, "timestamp": 1],
+            "INVALID_PARAMETER_VALUE", "Invalid value \"../x\" for parameter 'run_id'"),
+        Wrong(
+            "POST", "runs/search", ["filter": "params.a > 'x'"], "INVALID_PARAMETER_VALUE",
+            "Invalid comparator '>' not one of '{'!=', '=', 'ILIKE', 'LIKE', 'IS NOT NULL', 'IS NULL'}'"),
+        Wrong(
+            "POST", "runs/search", ["filter": "metrics.a IS NULL"], "INVALID_PARAMETER_VALUE",
+            "IS NULL / IS NOT NULL is only supported for tags and params, not for 'metric' 'a'"),
+        Wrong(
+            "POST", "runs/search", ["filter": "attributes.run_name IN ('a')"], "INVALID_PARAMETER_VALUE",
+            "Only ['run_id'] attributes support comparison"),
+        Wrong(
+            "POST", "runs/search", ["filter": "run_id IN ()"], "INVALID_PARAMETER_VALUE",
+            "While parsing a list in the query, expected a non-empty list"),
+        Wrong(
+            "POST", "experiments/search", ["filter": "nope = 'x'"], "INVALID_PARAMETER_VALUE",
+            "Invalid attribute key 'nope' specified. Valid keys are '{'creation_time', 'experiment_id',"),
+        Wrong(
+            "GET", "registered-models/search", ["filter": "metrics.a > 1"], "INVALID_PARAMETER_VALUE",
+            "Invalid entity type 'metric'"),
+        Wrong(
+            "GET", "model-versions/search", ["max_results": "0"], "INVALID_PARAMETER_VALUE",
+            "Invalid value for max_results. It must be a positive integer, but got 0"),
+        Wrong(
+            "POST", "logged-models/search", [:], "INVALID_PARAMETER_VALUE",
+            "Missing value for required parameter 'experiment_ids'."),
+        Wrong(
+            "POST", "experiments/search-datasets", [:], "INVALID_PARAMETER_VALUE",
+            "SearchDatasets request must specify at least one experiment_id."),
         Wrong(
             "POST", "runs/search", ["filter": "metrics.a > 1 or metrics.b > 1"], "INVALID_PARAMETER_VALUE",
             "Invalid clause"),
@@ -136,13 +165,39 @@ struct MLflowAPITests {
         Wrong("GET", "logged-models/m-1", [:], "RESOURCE_DOES_NOT_EXIST", "Logged model with ID 'm-1' not found."),
         Wrong(
             "GET", "metrics/get-history-bulk-interval", ["metric_key": "a"], "INVALID_PARAMETER_VALUE",
-            "GetMetricHistoryBulk"),
+            "Missing value for required parameter 'run_ids'."),
         Wrong("POST", "no/such", [:], "route", ""), Wrong("PUT", "runs/create", [:], "route", ""),
     ])
     func `what is wrong is told in MLflow's words`(wrong: Wrong) async throws {
         let answer = try await ask(wrong.method, wrong.path, wrong.body)
         #expect(answer["error"]?.string == wrong.code, "\(answer)")
         #expect(answer["message"]?.string?.hasPrefix(wrong.message) ?? wrong.message.isEmpty, "\(answer)")
+    }
+
+    // MARK: Repetitions
+
+    @Test func `a run that a dead server has begun is the answer to the same request, until somebody logs to it`()
+        async throws
+    {
+        let request: JSON = [
+            "experiment_id": "0", "start_time": .int(Timestamp.now().milliseconds), "run_name": "once",
+        ]
+        func begin(_ server: MLflowAPI) async throws -> String {
+            guard case .json(let json) = try await server.answer(Call("POST", "runs/create", body: request.encoded()))
+            else { return "" }
+            return try #require(json["run"]?["info"]?["run_id"]?.string)
+        }
+        let repository = api.repository
+        let first = try await begin(api)
+        // Two who ask one server in the same millisecond are two.
+        #expect(try await begin(api) != first)
+        let next = MLflowAPI(Ledger(repository) { try RunStore(repository) })
+        #expect(try await begin(next) == first)
+        try await ask(
+            "POST", "runs/log-metric", ["run_id": .string(first), "key": "a", "value": 1, "timestamp": 1.6e12])
+        let last = MLflowAPI(Ledger(repository) { try RunStore(repository) })
+        #expect(try await begin(last) != first)
+        #expect(try await run(first)["data"]?["metrics"]?.array?.first?["timestamp"] == 1_600_000_000_000)
     }
 
     // MARK: Logging

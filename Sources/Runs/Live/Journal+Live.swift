@@ -31,6 +31,12 @@ extension Journal {
         }
     }
 
+    /// Whether no process but this one that is alive keeps a run going.
+    public func isOurs(_ run: String) throws -> Bool {
+        let own = ProcessIdentity(getpid())
+        return try RunOwner(in: folder(of: run))?.joined(by: own).isOnly(own) ?? false
+    }
+
     /// Ends a run that goes on; nothing that was acknowledged before is lost.
     public func finish(_ run: String, _ end: RunRecord.End) throws {
         try whileGoingOn(run) { _ = try seal(run, Closing(end: end)) }
