@@ -90,10 +90,17 @@ extension GitML {
     /// The whole parser looks at all commands by reflection first, which takes some milliseconds.
     private static func parsedAlone(_ words: [String]) -> (any ParsableCommand)? {
         let commands = configuration.groupedSubcommands.lazy.flatMap(\.subcommands)
-        guard let name = words.first, let command = commands.first(where: { $0._commandName == name }),
+        guard let name = words.first, let command = commands.first(where: { isCalled($0, name) }),
             command.configuration.subcommands.isEmpty
         else { return nil }
         return try? command.parse(Array(words.dropFirst()))
+    }
+
+    /// Whether a command has a name; ArgumentParser's own answer describes the type by reflection, which takes it longer than
+    /// anything else here.
+    private static func isCalled(_ command: any ParsableCommand.Type, _ name: String) -> Bool {
+        command.configuration.commandName.map { $0 == name }
+            ?? (_typeName(command, qualified: false).lowercased() == name)
     }
 
     /// Runs what git starts with every commit, checkout and push to a server, and `--version`, without the parser: looking at

@@ -250,7 +250,9 @@ struct AssignmentDelivery: Sendable {
             }
             return try GoldenRequest(JSON.parse(text), path: path)
         }
-        let probe = Probe(path: settings.path, request: request, revision: assignment.commit.hex)
+        let probe = Probe(
+            path: settings.path, request: request, revision: assignment.commit.hex,
+            isRevisionOptional: deployment.package.map { !ServerProgram.isOurs($0) } ?? false)
         try await target.withAddress(of: part, deployment) { address in
             if let address { try await probe.check(address) }
         }

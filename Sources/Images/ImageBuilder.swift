@@ -10,8 +10,6 @@ public struct Image: Sendable {
     public let config: JSON
     /// What is to stand beside it wherever it goes; nil: nothing.
     public var attachments: Attachments?
-    /// The kinds of documents that are to stand beside it.
-    public var attachedTypes: [String] { attachments?.types ?? [] }
     let manifestBytes: [UInt8]
     let configBlob: ImageBlob
 

@@ -40,7 +40,7 @@ extension ImageSource {
 /// A place that images go to.
 public protocol ImageDestination: Sendable {
     /// Whether its name leads to this very image already; false where that is not cheap to tell.
-    func holds(_ image: Image) async throws -> Bool
+    func holds(_ manifest: Descriptor) async throws -> Bool
     /// Which of an image's blobs are not there yet.
     func lacking(_ image: Image) async throws -> Set<Digest>
     /// Stores what is lacking, what is to stand beside the image, and then, last of all, the name.
@@ -50,7 +50,7 @@ public protocol ImageDestination: Sendable {
 }
 
 extension ImageDestination {
-    public func holds(_ image: Image) async throws -> Bool { false }
+    public func holds(_ manifest: Descriptor) async throws -> Bool { false }
 }
 
 /// Where a blob's bytes are once somebody needs them.

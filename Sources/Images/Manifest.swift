@@ -33,7 +33,7 @@ public struct Descriptor: Sendable, Hashable {
     /// In bytes.
     public let size: Int64
 
-    var json: JSON {
+    public var json: JSON {
         ["mediaType": .string(mediaType), "digest": .string(digest.description), "size": .int(size)]
     }
 
@@ -47,7 +47,7 @@ public struct Descriptor: Sendable, Hashable {
         self.init(mediaType: mediaType, digest: .of(bytes), size: Int64(bytes.count))
     }
 
-    init(_ json: JSON, place: String) throws {
+    public init(_ json: JSON, place: String) throws {
         guard let type = json["mediaType"]?.string, let text = json["digest"]?.string, let size = json["size"]?.int,
             size >= 0
         else { throw ImageFailure.malformed(place: place, reason: "a descriptor lacks mediaType, digest or size") }

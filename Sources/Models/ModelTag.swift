@@ -58,11 +58,14 @@ extension ModelTag {
         case other
     }
 
-    static func read(_ name: [UInt8]) -> Reading {
+    /// Reads a name; `last` is the model of the tag before it in a list, which most often is the same.
+    static func read(_ name: [UInt8], after last: ModelName? = nil) -> Reading {
         let (at, hash, bang) = (UInt8(ascii: "@"), UInt8(ascii: "#"), UInt8(ascii: "!"))
         guard let mark = name.firstIndex(where: { $0 == at || $0 == hash }) else { return .other }
         func text(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
-        guard let model = ModelName(bytes: name[..<mark]), !name[..<mark].contains(UInt8(ascii: ":")) else {
+        let before = name[..<mark]
+        let same = last.flatMap { $0.description.utf8.elementsEqual(before) ? $0 : nil }
+        guard let model = same ?? ModelName(bytes: before), !name[..<mark].contains(UInt8(ascii: ":")) else {
             return .nearMiss(
                 mark == 0
                     ? "no model's name stands before the \(text(name[0...0]))"

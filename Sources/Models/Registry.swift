@@ -59,14 +59,19 @@ public struct Registry: Sendable {
     private mutating func take(_ found: [TagReader.Found], allowLight: Bool) {
         // Tags come sorted by name, which is GTO's order among those of one second.
         var events: [ModelName: [TagEvent]] = [:]
-        for found in found {
-            let model = found.tag.model
-            counters[model] = max(counters[model] ?? 0, found.tag.counter ?? 0)
-            if let reason = found.reason(allowLight: allowLight) {
-                problems.append(TagProblem(tag: found.name, reason: reason, isNearMiss: false))
-            } else {
-                events[model, default: []].append(found.event)
+        // Those of one model mostly stand together.
+        for group in found.grouped(by: \.tag.model) {
+            guard let model = group.first?.tag.model else { continue }
+            counters[model] = group.reduce(counters[model] ?? 0) { max($0, $1.tag.counter ?? 0) }
+            var own: [TagEvent] = []
+            for found in group {
+                if let reason = found.reason(allowLight: allowLight) {
+                    problems.append(TagProblem(tag: found.name, reason: reason, isNearMiss: false))
+                } else {
+                    own.append(found.event)
+                }
             }
+            if !own.isEmpty { events[model, default: []] += own }
         }
         problems.sort { $0.tag.utf8.lexicographicallyPrecedes($1.tag.utf8) }
         for (name, unordered) in events {
@@ -89,5 +94,19 @@ public struct Registry: Sendable {
         return ModelFold(name, events, annotation: sign) { [repository] in
             try? repository?.commit($0).committer.time
         }
+    }
+}
+
+extension Array {
+    /// Neighbours with the same key, as slices.
+    fileprivate func grouped<Key: Equatable>(by key: (Element) -> Key) -> [ArraySlice<Element>] {
+        var groups: [ArraySlice<Element>] = []
+        var start = 0
+        for i in indices.dropFirst() where key(self[i]) != key(self[start]) {
+            groups.append(self[start..<i])
+            start = i
+        }
+        if start < count { groups.append(self[start...]) }
+        return groups
     }
 }

@@ -132,7 +132,8 @@ struct BadInputTests {
         for name in ["a", "b"] {
             try project.write(
                 "lines", #"{"t":"2026-11-23T15:04:05.000001Z","run":"\#(run)","ev":"start","name":"\#(name)"}"# + "\n")
-            try await project.sh("git commit -q --allow-empty -m \(name); git notes --ref ml/runs append -F ../lines HEAD")
+            try await project.sh(
+                "git commit -q --allow-empty -m \(name); git notes --ref ml/runs append -F ../lines HEAD")
         }
         let reason = "it begins 2 times, differently"
         let fsck = try await project.ml("fsck")

@@ -141,6 +141,46 @@ struct ImageCommandTests {
         #expect(third.last?["digest"] == layers.last?["digest"])
     }
 
+    @Test func `the same again asks the registry one question, and what is no longer the same is packed`() async throws
+    {
+        try await makeModel()
+        let registry = try await RegistryServer(project.path)
+        let words = ["package", "churn", "--to", "\(registry.host)/acme/churn", "--json"]
+        func package(_ more: String...) async throws -> (image: JSON, asked: [String]) {
+            let before = try registry.requests().count
+            let seen = try await project.run(words + more)
+            let image = try #require(try json(seen).first, "\(seen)")
+            let asked = try registry.requests().dropFirst(before).map {
+                "\($0["method"]?.string ?? "") \($0["path"]?.string ?? "")"
+            }
+            return (image, asked)
+        }
+        let first = try await package()
+        let question = "HEAD /v2/acme/churn/manifests/v1.0.0_gpu"
+        #expect(first.asked.count > 10 && first.asked.last == "PUT" + question.dropFirst(4), "\(first.asked)")
+        let again = try await package()
+        // The first line is how a registry is asked for its kind of login.
+        #expect(again.asked == ["GET /v2/", question])
+        for key in ["reference", "digest", "platform", "size"] { #expect(again.image[key] == first.image[key]) }
+        let layers = again.image["layers"]?.array ?? []
+        #expect(layers.map { $0["digest"] } == (first.image["layers"]?.array ?? []).map { $0["digest"] })
+        #expect(layers.map { $0["pushed"] } == [false, false])
+        // Another form of the layers takes the tag, and the first one takes it back.
+        let bare = try await package("--layer", "tar")
+        #expect(bare.image["digest"] != first.image["digest"])
+        let back = try await package()
+        #expect(back.image["digest"] == first.image["digest"] && back.asked.last?.hasPrefix("PUT") == true)
+        // Of the same commit: another version, which the image's labels name.
+        try await project.sh("git tag -a 'churn@v1.1.0' -m x")
+        let later = try await package()
+        #expect(later.image["reference"]?.string?.hasSuffix(":v1.1.0") == true && later.asked.count > 2)
+        // What this machine remembers may go, or be nonsense.
+        try await project.sh("for f in .git/ml/runner/cache/packages/*; do echo no > $f; done")
+        #expect(try await package().image["digest"] == later.image["digest"])
+        try await project.sh("rm -r .git/ml/runner/cache/packages")
+        #expect(try await package().image["digest"] == later.image["digest"])
+    }
+
     @Test func `several packages at once write one layout and one registry`() async throws {
         try await makeModel()
         let registry = try await DockerRegistry(project.path)

@@ -3,8 +3,53 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What becomes of a version that is found to be ill after it has been promoted.
+/// What a runner serves on this machine, and what becomes of a version that is found to be ill after its promotion.
 struct WatchTests {
+    @Test func `the command of an image serves, as the image's own entrypoint starts it`() async throws {
+        let project = try await Project.withRemote()
+        try project.write(
+            "work/ml.yaml",
+            """
+            version: 1
+            models:
+              m: {path: m.bin, package: {template: command, command: [python3, code/serve.py, "an argument"], files: [serve.py]}}
+            stages:
+              prod: {deploy: {to: local}, probe: {path: /up}}
+
+            """)
+        // It knows nothing of git-ml but its variables.
+        try project.write(
+            "work/serve.py",
+            """
+            import http.server, os, sys
+            class Answer(http.server.BaseHTTPRequestHandler):
+                def do_GET(self):
+                    self.send_response(200 if self.path == "/up" else 404)
+                    self.end_headers()
+                    model = open(os.environ["MODEL_PATH"]).read().strip()
+                    self.wfile.write(f"{os.environ['MODEL_NAME']} {model} {sys.argv[1]}".encode())
+            http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Answer).serve_forever()
+
+            """)
+        var addresses: Set<String> = []
+        for number in ["one", "two"] {
+            try await project.sh(
+                """
+                echo \(number) > m.bin && git add -A && git commit -qm \(number)
+                git ml stage m prod HEAD && git push -q origin main --tags
+                """)
+            let followed = try await project.ml("deliveries", "--follow")
+            #expect(followed.status == 0, "\(followed)")
+            let served = try JSON.parse(await project.ml("local", "--json", "--repo", "remote.git", in: "").output)
+            let address = try #require(served["address"]?.string, "\(served)")
+            addresses.insert(address)
+            let answer = try await project.sh("curl -sS --max-time 60 \(address)/up")
+            #expect(answer == "m \(number) an argument")
+        }
+        #expect(addresses.count == 1)
+        await project.stopServers()
+    }
+
     @Test func `when what was promoted fails while it is watched, the version before comes back`() async throws {
         let project = try Project()
         try await project.sh(

@@ -78,12 +78,16 @@ struct Package: AsyncParsableCommand {
             try to.isEmpty
             ? [packaging.destination(found.project.registry)]
             : to.map { try packaging.completed(ImageReference($0).below(Installation.currentFolder)) }
+        if !dryRun, let known = try await packaging.known(at: references) {
+            for reference in references { show(known, reference, []) }
+            return
+        }
         let package = try await packaging.build { if !json.isOn { Terminal.error($0) } }
         bar.finish()
         for reference in references {
             let moved =
                 try await dryRun ? packaging.lacking(package, at: reference) : push(packaging, package, reference)
-            show(package.image, reference, moved)
+            show(PackageSummary(package.image), reference, moved)
         }
     }
 
@@ -112,7 +116,7 @@ struct Package: AsyncParsableCommand {
         return choices
     }
 
-    private func show(_ image: Image, _ reference: ImageReference, _ moved: Set<Digest>) {
+    private func show(_ image: PackageSummary, _ reference: ImageReference, _ moved: Set<Digest>) {
         if json.isOn {
             let layers = image.layers.map { layer -> JSON in
                 [
@@ -123,7 +127,7 @@ struct Package: AsyncParsableCommand {
             print(
                 [
                     "reference": .string("\(reference)"), "digest": .string("\(image.manifest.digest)"),
-                    "platform": .optional(image.platform.map { "\($0)" }), "size": .int(image.size),
+                    "platform": .optional(image.platform), "size": .int(image.size),
                     "layers": .array(layers),
                 ] as JSON)
             return

@@ -18,7 +18,7 @@ struct Approve: AsyncParsableCommand {
               $ git ml approve --list churn
             """)
 
-    @Argument(help: "The model, as ml.yaml names it, or with the version in it: NAME@VERSION, NAME#STAGE, models:/NAME/N.")
+    @Argument(help: "The model, as ml.yaml names it; with the version in it: NAME@VERSION, NAME#STAGE, models:/NAME/N.")
     var model: ModelArgument?
 
     @Argument(help: "The version, commit or run; left out where the model's name says it.")

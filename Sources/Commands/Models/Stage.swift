@@ -19,7 +19,7 @@ struct Stage: AsyncParsableCommand {
             Exit statuses: 3 when there is no such model, stage, version, commit or run, 4 when the push failed.
             """)
 
-    @Argument(help: "The model, as ml.yaml names it, or with the version in it: NAME@VERSION, NAME#STAGE, models:/NAME/N.")
+    @Argument(help: "The model, as ml.yaml names it; with the version in it: NAME@VERSION, NAME#STAGE, models:/NAME/N.")
     var model: ModelArgument
 
     @Argument(help: "The stage.")

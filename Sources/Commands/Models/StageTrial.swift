@@ -7,7 +7,7 @@ internal import Storage
 
 /// What `gate` and `review` are told.
 struct TrialOptions: ParsableArguments {
-    @Argument(help: "The model, as ml.yaml names it, or with the candidate in it: NAME@VERSION, NAME#STAGE, models:/NAME/N.")
+    @Argument(help: "The model, or with the candidate in it: NAME@VERSION, NAME#STAGE, models:/NAME/N.")
     var model: ModelArgument
 
     @Argument(help: "The stage.")
@@ -54,7 +54,8 @@ struct StageTrial {
         registry = try Registry(repository, allowLight: project.allowsLightTags)
         let store = store
         candidate = try Candidate.find(
-            options.model.version(or: options.candidate) ?? "HEAD", of: name, path: model.path, registry: registry, repository: repository, runs: { store }
+            options.model.version(or: options.candidate) ?? "HEAD", of: name, path: model.path, registry: registry,
+            repository: repository, runs: { store }
         ).commit
         entry = registry.models[name] ?? ModelEntry(name: name)
         self.model = model

@@ -29,7 +29,7 @@ struct Unstage: AsyncParsableCommand {
     /// The stage, and the version if one was named.
     private func meant() throws -> (stage: String, version: String?) {
         if case .stage(let named) = model.address?.selector {
-            if let stage { throw ValidationError("“\(model.name)#\(named)” says the stage already: leave “\(stage)” out") }
+            guard stage == nil else { throw ValidationError("“\(model.name)#\(named)” says which stage") }
             return (named, nil)
         }
         guard let stage else { throw ValidationError("say which stage: \(model.name)#prod") }

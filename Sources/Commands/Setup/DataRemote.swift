@@ -32,7 +32,9 @@ struct DataRemote {
     /// Where gates get content that is not here; nil without a remote: then nothing has ever been elsewhere.
     var source: (@Sendable () throws -> any ObjectRemote)? {
         get throws {
-            if try project.data.isAtGitRemote && repository.workTree != nil && repository.remotes().isEmpty { return nil }
+            if try project.data.isAtGitRemote && repository.workTree != nil && repository.remotes().isEmpty {
+                return nil
+            }
             return { try own() }
         }
     }

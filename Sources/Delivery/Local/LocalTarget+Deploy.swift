@@ -22,7 +22,7 @@ extension LocalTarget: DeployTarget {
     }
 
     public func wait(_ deployment: Deployment, within limit: Duration) async throws {
-        try await ready(server(of: deployment), until: .now + limit)
+        try await ready(server(of: deployment), deployment.settings.probe.path, until: .now + limit)
     }
 
     public func withAddress<T: Sendable>(
@@ -59,7 +59,7 @@ extension LocalTarget: DeployTarget {
         let deadline = ContinuousClock.now + settings.probe.within
         let server = previous.process.isRunning ? previous : try await start(previous, until: deadline)
         try Files.replace(previousFile, with: server.text.utf8)
-        try await ready(server, until: deadline)
+        try await ready(server, settings.probe.path, until: deadline)
         _ = try await switchTo(server, host: settings.deploy?.host ?? "", port: settings.deploy?.port ?? 0)
         try await end(bad)
         return try live()

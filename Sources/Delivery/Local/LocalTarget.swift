@@ -9,7 +9,7 @@ internal import Transport
 /// connections to whichever is active. All of it outlives the runner.
 ///
 /// The folder of a stage holds `active.json` (which server gets the traffic), `switch.json` (the switch and its port),
-/// `releases/<digest>` (unpacked images) and logs.
+/// `releases/<digest>` (unpacked images, and in `start.json` what starts each) and logs.
 public struct LocalTarget: Sendable {
     let directory: FilePath
     let program: FilePath
@@ -59,25 +59,23 @@ public struct LocalTarget: Sendable {
     /// Starts the server of a release, and waits for its port.
     func start(_ like: Server, until deadline: ContinuousClock.Instant) async throws -> Server {
         let root = directory.appending("releases").appending(like.digest.hex)
-        guard let python = ChildProcess.find("python3") else { throw ProcessFailure.notFound(program: "python3") }
         try endUnknown()
         let log = directory.appending("logs").appending("\(like.digest.short)-\(UUIDv7()).log")
         let portFile = log.removingLastComponent().appending("\(UUIDv7()).port")
         defer { Files.remove(portFile) }
         try Files.makeDirectory(log.removingLastComponent())
         try Files.replace(startingFile, with: portFile.string.utf8)
+        let server = try ServerProgram(root, portFile: portFile)
+        let marked = [Self.mark: portFile.string]
         let id = try Daemon.start(
-            python,
-            [
-                root.appending("app").appending("serve").appending("server.py").string, "--host", "127.0.0.1", "--port",
-                "0", "--port-file", portFile.string,
-            ], environment: Self.environment, log: log)
+            server.program, server.arguments,
+            environment: Self.environment.merging(server.variables) { $1 }.merging(marked) { $1 }, log: log)
         let process = ProcessIdentity(id)
         while ContinuousClock.now < deadline {
             guard process.isRunning else {
                 throw ProbeFailure("the server ended before it was ready: \(Self.tail(log))")
             }
-            if let text = try Files.readText(portFile), let port = Int(text) {
+            if let port = try server.port ?? Files.readText(portFile).flatMap({ Int($0) }) {
                 return like.running(process, port: port, log: log.string)
             }
             try await Task.sleep(for: .milliseconds(30))
@@ -86,27 +84,31 @@ public struct LocalTarget: Sendable {
         throw ProbeFailure("the server was not ready in time: \(Self.tail(log))")
     }
 
+    /// The variable by which a server is known that nothing else tells of: it keeps it whatever program it becomes.
+    private static let mark = "GIT_ML_SERVER"
+
     /// Ends a server whose runner was killed before it could write down what it had started.
     private func endUnknown() throws {
         guard let mark = try Files.readText(startingFile), !mark.isEmpty else { return }
         let known = try [activeFile, candidateFile, previousFile].compactMap { try Server($0)?.process.id }
         for name in try Files.list("/proc") {
             guard let id = Int32(name), !known.contains(id),
-                let words = try? Files.readText(FilePath("/proc/\(id)/cmdline")), words.contains(mark)
+                let words = try? Files.readText(FilePath("/proc/\(id)/environ")),
+                words.contains("\(Self.mark)=\(mark)")
             else { continue }
             ProcessIdentity(id).signal(SIGKILL)
         }
     }
 
-    /// Returns once a server answers that it is ready.
-    func ready(_ server: Server, until deadline: ContinuousClock.Instant) async throws {
+    /// Returns once a server answers at a path that it is ready.
+    func ready(_ server: Server, _ path: String, until deadline: ContinuousClock.Instant) async throws {
         let log = FilePath(server.log)
         while ContinuousClock.now < deadline {
             guard server.process.isRunning else {
                 throw ProbeFailure("the server ended before it was ready: \(Self.tail(log))")
             }
             let answer = try? await HTTPClient.send(
-                "GET", "http://127.0.0.1:\(server.port)/v2/health/ready", timeout: .seconds(2))
+                "GET", "http://127.0.0.1:\(server.port)\(path)", timeout: .seconds(2))
             if answer?.status == 200 { return }
             try await Task.sleep(for: .milliseconds(30))
         }
@@ -143,6 +145,7 @@ public struct LocalTarget: Sendable {
                     "tar",
                     ["--extract", "--no-same-owner", "--file", blob.string, "--directory", incoming.string])
             }
+            try ServerProgram.note(package, in: incoming)
             try Files.rename(incoming, to: root)
         } catch {
             try? Files.removeTree(incoming)

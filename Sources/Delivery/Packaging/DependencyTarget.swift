@@ -53,12 +53,18 @@ struct DependencyTarget: Equatable, CustomStringConvertible {
     /// What the name of a cache for it must hold.
     var key: String { arguments.joined(separator: " ") }
 
+    /// Where the links of `python3` end; nil without one.
+    static var installedProgram: FilePath? {
+        guard let python = ChildProcess.find("python3"), let real = python.withPlatformString({ realpath($0, nil) })
+        else { return nil }
+        defer { free(real) }
+        return FilePath(String(cString: real))
+    }
+
     /// `python3.11` behind all its links says it; anything else is asked.
     private static func installed() async throws -> String {
         guard let python = ChildProcess.find("python3") else { throw ProcessFailure.notFound(program: "python3") }
-        if let real = python.withPlatformString({ realpath($0, nil) }) {
-            defer { free(real) }
-            let name = FilePath(String(cString: real)).lastComponent?.string ?? ""
+        if let name = installedProgram?.lastComponent?.string {
             if name.hasPrefix("python3."), Int(name.dropFirst(8)) != nil { return String(name.dropFirst(6)) }
         }
         let words = "import sys; print('%d.%d' % sys.version_info[:2])"

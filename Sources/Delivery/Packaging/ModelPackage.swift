@@ -81,7 +81,7 @@ public struct ModelPackage: Sendable {
     }
 
     var version: String { model.version(at: commit).map { "\($0.version)" } ?? commit.hex }
-    private var cache: FilePath { places.state.appending("cache") }
+    var cache: FilePath { places.state.appending("cache") }
 
     // MARK: Where to
 
@@ -122,6 +122,7 @@ public struct ModelPackage: Sendable {
     /// Finds out what the image is; content that has been packed before is not read again.
     public func build(say: @escaping (String) -> Void) async throws -> BuiltPackage {
         let image = try await choices.format == .artifact ? artifact(say) : servingImage(say)
+        try remember(image)
         return BuiltPackage(image: image, version: version, layout: OCILayout(places.state.appending("images")))
     }
 
@@ -217,15 +218,30 @@ public struct ModelPackage: Sendable {
     public func push(
         _ package: BuiltPackage, to destination: ImageReference, _ report: TransferReport = TransferReport()
     ) async throws -> Set<Digest> {
+        let manifest = package.image.manifest
+        if try await isDone(manifest, at: destination) { return [] }
         let place = try destination.destination(Self.registryOptions(repository))
-        let done = "\(destination) \(package.image.manifest.digest) \(package.image.attachedTypes) \(signer ?? "")"
-        let note = cache.appending("pushed").appending(Digest.of(done).hex)
-        // The tag was written last, when everything was there: what we know that we brought needs one question only.
-        if Files.exists(note), try await place.holds(package.image) { return [] }
         let moved = try await place.store(package.image, report)
-        try await cosign(package.image.manifest.digest, destination)
-        if !destination.isLocal { try Files.replace(note, with: "\(done)\n".utf8) }
+        try await cosign(manifest.digest, destination)
+        if !destination.isLocal {
+            let note = note(manifest, destination)
+            try Files.replace(note.file, with: "\(note.text)\n".utf8)
+        }
         return moved
+    }
+
+    /// Whether a place has the image, and what goes with it, from us.
+    ///
+    /// The tag was written last, when everything was there: what we know that we brought needs one question only.
+    func isDone(_ manifest: Descriptor, at destination: ImageReference) async throws -> Bool {
+        guard !destination.isLocal, Files.exists(note(manifest, destination).file) else { return false }
+        return try await destination.destination(Self.registryOptions(repository)).holds(manifest)
+    }
+
+    /// That an image was brought to a place.
+    private func note(_ manifest: Descriptor, _ destination: ImageReference) -> (file: FilePath, text: String) {
+        let text = "\(destination) \(manifest.digest) \(attachedTypes) \(signer ?? "")"
+        return (cache.appending("pushed").appending(Digest.of(text).hex), text)
     }
 
     /// The program that signs, and its key.

@@ -49,8 +49,7 @@ extension ModelPackage {
         _ image: Descriptor, _ base: BaseImage?, _ content: Digest, _ installed: Dependencies.Installed?,
         started: Timestamp, _ platform: Platform?
     ) -> Attachments {
-        let types = [BillOfMaterials.type, Provenance.type] + (signs ? [SignedEnvelope.type] : [])
-        return Attachments(types) { lacking in
+        Attachments(attachedTypes) { lacking in
             let facts = try facts(image, base, content, installed, started: started, platform)
             let bill = Array(BillOfMaterials(facts: facts).json.canonical.utf8)
             let provenance = Array(Provenance(facts: facts, bill: .of(bill)).json.canonical.utf8)
@@ -69,6 +68,11 @@ extension ModelPackage {
             }
             return made.filter { lacking.contains($0.type) }
         }
+    }
+
+    /// The kinds of documents that are to stand beside it.
+    var attachedTypes: [String] {
+        choices.attests ? [BillOfMaterials.type, Provenance.type] + (signs ? [SignedEnvelope.type] : []) : []
     }
 
     /// Whether its provenance is signed with one of the keys that git knows.

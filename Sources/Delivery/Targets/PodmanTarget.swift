@@ -91,7 +91,8 @@ struct PodmanTarget: DeployTarget {
         {
             try await podman(["pod", "start", pod])
             let server = try await running(previous, pod: pod, port: previous.port)
-            try await local.ready(server, until: .now + deployment.settings.probe.within)
+            let probe = deployment.settings.probe
+            try await local.ready(server, probe.path, until: .now + probe.within)
             _ = try await local.switchTo(server, host: settings.host, port: settings.port)
             Files.remove(local.previousFile)
         }

@@ -16,10 +16,11 @@ struct RegistryDestination: ImageDestination {
         RegistrySession(name, actions: "pull,push", mounts: image.blobs.compactMap(\.origin), options)
     }
 
-    func holds(_ image: Image) async throws -> Bool {
+    func holds(_ manifest: Descriptor) async throws -> Bool {
         let details = RegistrySession.Details(headers: ["Accept": MediaType.acceptManifests])
-        let answer = try await session(image).send("HEAD", "manifests/\(tag)", details)
-        return answer.status == 200 && answer.headers["docker-content-digest"] == "\(image.manifest.digest)"
+        let answer = try await RegistrySession(name, actions: "pull", options).send(
+            "HEAD", "manifests/\(tag)", details)
+        return answer.status == 200 && answer.headers["docker-content-digest"] == "\(manifest.digest)"
     }
 
     func lacking(_ image: Image) async throws -> Set<Digest> {

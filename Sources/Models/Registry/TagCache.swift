@@ -5,10 +5,15 @@ internal import SystemPackage
 /// The summaries of tag objects that have been read before, in `.git/ml/cache/tags`.
 ///
 /// A summary follows from its object's id, so nothing in the file ever becomes wrong; it may be removed at any time, and one
-/// that is damaged is not believed. Text: a first line with the SHA-256 of the rest, then one line a tag, sorted by nothing:
-/// `id target kind seconds`, and behind tabs the name inside the object, the tagger's name and address.
+/// that is damaged is not believed. Text: a first line with the SHA-256 of the rest, then one line a tag, in the order of the
+/// refs when it was written: `id target kind seconds`, and behind tabs the name inside the object, the tagger's name and
+/// address.
 struct TagCache {
-    private(set) var summaries: [ObjectID: TagSummary] = [:]
+    private var summaries: [TagSummary] = []
+    /// Where the next tag's summary most likely is.
+    private var next = 0
+    /// Where each is; made when the order does not lead to one.
+    private var places: [ObjectID: Int]?
     private let file: FilePath
 
     /// So many tags that are not in the file are read again rather than written to it.
@@ -19,6 +24,21 @@ struct TagCache {
         guard let bytes = try? Files.read(file), let end = bytes.firstIndex(of: 0x0a) else { return }
         guard bytes[..<end].elementsEqual(Self.heading(bytes[(end + 1)...]).utf8) else { return }
         bytes.withUnsafeBufferPointer { summaries = Self.summaries(UnsafeBufferPointer(rebasing: $0[(end + 1)...])) }
+    }
+
+    /// The summary of an object; cheapest when tags are asked for in the order of their refs.
+    mutating func summary(of id: ObjectID) -> TagSummary? {
+        // Tags that have gone since leave small gaps.
+        var place = summaries[next...].prefix(4).firstIndex { $0.id == id }
+        if place == nil {
+            if places == nil {
+                places = Dictionary(zip(summaries.map(\.id), summaries.indices)) { $1 }
+            }
+            place = places?[id]
+        }
+        guard let place else { return nil }
+        next = place + 1
+        return summaries[place]
     }
 
     /// Keeps what was read for the next process, without what no ref points at any more.
@@ -41,8 +61,8 @@ struct TagCache {
             + " \(summary.time.microseconds / 1_000_000)\t\(summary.isLight ? "-" : "+")\(words[0])\t\(words[1])\t\(words[2])\n"
     }
 
-    private static func summaries(_ text: UnsafeBufferPointer<UInt8>) -> [ObjectID: TagSummary] {
-        var summaries: [ObjectID: TagSummary] = [:]
+    private static func summaries(_ text: UnsafeBufferPointer<UInt8>) -> [TagSummary] {
+        var summaries: [TagSummary] = []
         summaries.reserveCapacity(text.count / 120)
         var reader = FieldReader(text)
         // Few people make many tags: their names are made into strings once.
@@ -55,9 +75,10 @@ struct TagCache {
             people.by = reader.text(0x09, like: people.by)
             people.email = reader.text(0x0a, like: people.email)
             let isLight = name.first == UInt8(ascii: "-")
-            summaries[id] = TagSummary(
-                id: id, name: isLight ? nil : String(decoding: name.dropFirst(), as: UTF8.self), target: target,
-                targetKind: kind, by: people.by, email: people.email, time: Timestamp(seconds: seconds))
+            summaries.append(
+                TagSummary(
+                    id: id, name: isLight ? nil : String(decoding: name.dropFirst(), as: UTF8.self), target: target,
+                    targetKind: kind, by: people.by, email: people.email, time: Timestamp(seconds: seconds)))
         }
         return summaries
     }

@@ -19,16 +19,16 @@ struct TagReader {
     /// Takes the tags in the order of their names.
     mutating func read() throws {
         let refs = try repository.refs(below: Self.prefix)
-        let cache = TagCache(repository)
+        var cache = TagCache(repository)
         var read = 0
         for ref in refs {
             let name = Array(ref.name.utf8.dropFirst(Self.prefix.utf8.count))
-            switch ModelTag.read(name) {
+            switch ModelTag.read(name, after: found.last?.tag.model) {
             case .other: continue
             case .nearMiss(let reason): add(name, reason, isNearMiss: true)
             case .tag(let tag):
                 do {
-                    var summary = cache.summaries[ref.target]
+                    var summary = cache.summary(of: ref.target)
                     if summary == nil {
                         summary = try TagSummary(of: ref.target, in: repository)
                         read += 1
