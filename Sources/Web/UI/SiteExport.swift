@@ -1,4 +1,4 @@
-public import Base
+internal import Base
 public import GitKit
 public import Runs
 internal import Synchronization
@@ -34,7 +34,8 @@ public struct SiteExport: Sendable {
     ///
     /// The folder is made; one that holds anything but an earlier export is an error.
     public func write(to folder: FilePath) async throws -> Int {
-        if !(try Files.list(folder)).isEmpty, !Files.exists(folder.appending("assets").appending("app.js")) {
+        let present = try Files.list(folder)
+        if !present.isEmpty, !Files.exists(folder.appending("assets").appending("app.js")) {
             throw ExportFailure(folder: folder)
         }
         for name in Assets.names {
