@@ -89,7 +89,8 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "Web",
-            dependencies: ["Base", "GitKit", "Storage", "Pointers", "Runs", "Models", "Delivery", system] + hummingbird + nio,
+            dependencies: ["Base", "GitKit", "Storage", "Pointers", "Runs", "Models", "Delivery", system] + hummingbird
+                + nio,
             swiftSettings: settings),
         .target(
             name: "Commands",

@@ -4,9 +4,9 @@
 """
 
 import pathlib
+import re
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -163,6 +163,31 @@ def many(driver, top):
         driver.get("about:blank")
 
 
+def export(driver, work, top):
+    """The same pages as files: all links lead somewhere, the table sorts, and curves are drawn."""
+    public = top / "public"
+    subprocess.run(["git-ml", "ui", "--export", public], cwd=work, check=True, stdout=subprocess.DEVNULL)
+    server = subprocess.Popen([sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"], cwd=public,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        port = server.stdout.readline().split(" port ")[1].split()[0]
+        site = Site(driver, f"http://127.0.0.1:{port}")
+        for page in public.rglob("*.html"):
+            for link in re.findall(r'(?:href|src|data-curves|data-rows)="([^"#]+)"', page.read_text()):
+                assert (page.parent / link).is_file(), f"{page}: {link}"
+        site.open("/index.html", "tbody tr[data-id]")
+        site.js("[...document.querySelectorAll('thead button')].find((one) => one.textContent === 'auc').click()")
+        site.wait("document.querySelector('tbody tr[data-id] .name').textContent === 'deeper'", "not sorted")
+        site.is_clean("export")
+        site.js("document.querySelector('tbody tr[data-id] a').click()")
+        site.wait("document.querySelector('#charts canvas')", "no curve")
+        site.is_clean("exported run")
+        driver.get("about:blank")
+    finally:
+        server.terminate()
+        server.wait(browser.PATIENCE)
+
+
 def refuses(address):
     """Other names and pages of other sites get nothing."""
     for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
@@ -190,4 +215,5 @@ if __name__ == "__main__":
             others(site)
             live(site, work)
             driver.get("about:blank")
+        export(driver, work, top)
         many(driver, top)

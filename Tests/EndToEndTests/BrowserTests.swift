@@ -13,7 +13,8 @@ struct BrowserTests {
         #expect(
             seen.text.split(separator: "\n") == [
                 "ok gallery", "ok refuses", "ok experiments", "ok filter", "ok run", "ok compare", "ok data",
-                "ok data file", "ok models", "ok model", "ok delivery", "ok live", "ok many",
+                "ok data file", "ok models", "ok model", "ok delivery", "ok live", "ok export", "ok exported run",
+                "ok many",
             ])
     }
 }

@@ -288,7 +288,7 @@ function showCurves(parent, curves, how) {
 // MARK: One run
 
 async function runPage() {
-  const { run: id, curves: address } = $("run").dataset;
+  const { run: id, curves: address, going } = $("run").dataset;
   let curves = new Map();
   const how = controls($("controls"), () => showCurves($("charts"), curves, how));
   const plain = { x: "time", log: false, smooth: 0 };
@@ -305,7 +305,11 @@ async function runPage() {
   const update = calm(300, async () => {
     await Promise.all([load(), live.refresh("facts", "log", "artifacts")]).catch(() => {});
   });
-  live.listeners.push((change) => { if (change.runs.includes(id)) update(); });
+  live.listeners.push((change) => {
+    // At its end a run gets what it has not had before: its log, its files, how it ended.
+    if (going && !change.going.includes(id)) location.reload();
+    else if (change.runs.includes(id)) update();
+  });
   await load();
 }
 
@@ -442,8 +446,31 @@ function runsPage() {
     if (place === 0 || !columns.length) columns = json.columns;
   }
 
+  // Of pages that are files all rows are there at once, and the script orders them.
+  const source = grid.dataset.rows;
+  let everything = null;
+
+  async function loadLocal() {
+    everything ??= await getJSON(source);
+    ({ columns, best } = everything);
+    const text = (row) => [row.label, ...row.cells].join(" ").toLowerCase();
+    const rows = everything.rows.filter((row) => text(row).includes(state.filter.toLowerCase()));
+    const at = columns.findIndex((column) => column.name === state.sort);
+    const value = (row) => (at < 0 ? row.label : row.cells[at]);
+    const order = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true }));
+    // What is missing comes last, whichever way the rest goes.
+    if (state.sort) rows.sort((a, b) => (value(a) === null) - (value(b) === null) || order(value(a), value(b)) * (state.desc ? -1 : 1));
+    total = rows.length;
+    blocks = new Map();
+    for (let i = 0; i < total; i += BLOCK) blocks.set(i / BLOCK, rows.slice(i, i + BLOCK));
+    grid.scrollTop = 0;
+    heading();
+    render();
+  }
+
   /** Reads everything anew; what is shown stays until the answer is there. */
   async function load(isQuiet) {
+    if (source) return loadLocal();
     const own = ++age;
     const kept = blocks;
     if (!isQuiet) { grid.scrollTop = 0; active = -1; }
@@ -495,7 +522,7 @@ function runsPage() {
       scope: "col", class: kind, title: name, "aria-sort": state.sort === name ? (state.desc ? "descending" : "ascending") : null,
     }, make("button", { type: "button", on: { click: () => sortBy(name) } }, title));
     head.replaceChildren(make("tr", {},
-      make("th", { scope: "col", class: "tick", "aria-label": "Chosen" }), cell("run", "name", "name"),
+      source ? null : make("th", { scope: "col", class: "tick", "aria-label": "Chosen" }), cell("run", "name", "name"),
       ...columns.map((column) => cell(column.title, column.name, isNumber(column) ? "number" : null))));
     const current = new Set(columns.map((column) => column.name));
     for (const box of document.querySelectorAll("#chooser input[type=checkbox]")) box.checked = current.has(box.value);
@@ -521,7 +548,7 @@ function runsPage() {
     tick.checked = chosen.has(row.id);
     return make("tr", { "aria-rowindex": place + 2, "data-id": row.id,
       class: [chosen.has(row.id) ? "chosen" : "", place === active ? "active" : ""].join(" ").trim() || null },
-    make("td", { class: "tick" }, tick),
+    source ? null : make("td", { class: "tick" }, tick),
     make("td", { class: "name" }, make("a", { href: row.address, title: row.label }, row.label)),
     ...row.cells.map((value, i) => make("td", {
       class: [isNumber(columns[i]) ? "number" : "", value !== null && value === best[columns[i].name] ? "best" : ""].join(" ").trim() || null,
@@ -561,7 +588,7 @@ function runsPage() {
     render();
   }
 
-  $("compare").addEventListener("click", () => {
+  $("compare")?.addEventListener("click", () => {
     location.href = `/compare?${[...chosen.keys()].map((id) => `run=${id}`).join("&")}`;
   });
 
@@ -600,18 +627,18 @@ function runsPage() {
       load(true);
     });
   }
-  $("standard").addEventListener("click", () => { state.columns = ""; remember(); load(true); });
-  $("find").addEventListener("input", () => {
+  $("standard")?.addEventListener("click", () => { state.columns = ""; remember(); load(true); });
+  $("find")?.addEventListener("input", () => {
     const word = $("find").value.toLowerCase();
     for (const label of document.querySelectorAll("#chooser label")) label.hidden = !label.textContent.toLowerCase().includes(word);
   });
-  document.addEventListener("click", (event) => { if (!event.target.closest("#chooser")) $("chooser").open = false; });
+  document.addEventListener("click", (event) => { if ($("chooser") && !event.target.closest("#chooser")) $("chooser").open = false; });
 
   // The filter, and what could stand there
 
   const list = $("words"), query = $("query");
   const vocabulary = [...document.querySelectorAll("#chooser input[type=checkbox]")].map((box) => box.value)
-    .concat(["and", "or", "not", "like", "ilike", "in", "is null"]);
+    .concat(source ? [] : ["and", "or", "not", "like", "ilike", "in", "is null"]);
   const word = () => query.value.slice(0, query.selectionStart).match(/[\w."/-]*$/)[0];
 
   function offer() {
@@ -641,7 +668,7 @@ function runsPage() {
     load();
   }
 
-  query.addEventListener("input", () => { offer(); if (query.value === "" && state.filter) apply(); });
+  query.addEventListener("input", () => { offer(); if (source) apply(); else if (query.value === "" && state.filter) apply(); });
   query.addEventListener("blur", () => { list.hidden = true; });
   query.addEventListener("keydown", (event) => {
     if (list.hidden) return;

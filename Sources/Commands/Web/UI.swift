@@ -19,6 +19,11 @@ struct UI: AsyncParsableCommand {
               $ git ml ui --port 8080
               $ git ml ui --host 0.0.0.0 --users ~/.git-ml-users --allow-host lab1.example.com
 
+            With --export the same pages are written as files, for GitHub's or GitLab's Pages: all but the comparison of runs
+            and the files that runs have made.
+
+              $ git ml ui --export public
+
             Exit statuses: 1 when the address is taken or the users cannot be read, 130 and 143 when it was interrupted.
             """)
 
@@ -37,15 +42,27 @@ struct UI: AsyncParsableCommand {
     @Flag(help: "Open a browser.")
     var open = false
 
-    func validate() throws { try listening.validate() }
+    @Option(help: ArgumentHelp("Write the pages to a folder instead of serving them.", valueName: "dir"))
+    var export: String?
+
+    func validate() throws {
+        if export != nil, open { throw ValidationError("--export and --open exclude each other") }
+        try listening.validate()
+    }
 
     private var listening: Listening { Listening(host: host, port: port, users: users, allowed: allowHost) }
 
     func run() async throws {
         let repository = try Repository.current()
-        let server = UIServer(
-            repository, try listening.settings(), title: Self.title(of: repository), share: try Installation.share()
-        ) { try RunStore.current() }
+        let (title, share) = (Self.title(of: repository), try Installation.share())
+        if let export {
+            let site = SiteExport(repository, title: title, share: share) { try RunStore.current() }
+            let count = try await site.write(to: FilePath(export))
+            return print("wrote \(count) pages to \(Terminal.safe(export))")
+        }
+        let server = UIServer(repository, try listening.settings(), title: title, share: share) {
+            try RunStore.current()
+        }
         let opens = open
         try await listening.serve(server.run) { address in
             if opens { Self.show(address) }

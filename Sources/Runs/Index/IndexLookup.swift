@@ -53,7 +53,8 @@ struct IndexLookup {
         func names(_ table: String) throws -> [String] {
             try String.fetchAll(
                 database,
-                sql: "SELECT name FROM names n WHERE EXISTS (SELECT 1 FROM \(table) t WHERE t.key = n.id) ORDER BY name")
+                sql: "SELECT name FROM names n WHERE EXISTS (SELECT 1 FROM \(table) t WHERE t.key = n.id) ORDER BY name"
+            )
         }
         return try names("metrics").map { .metric($0) } + names("params").map { .param($0) }
             + names("tags").map { .tag($0) }

@@ -3,9 +3,10 @@ internal import Runs
 
 /// A curve with so few points that a browser draws it at once.
 enum CurveSampling {
-    /// At most about `count` points of a curve, in their order: its first and last, and of each stretch between the lowest
-    /// and the highest, so that no peak is lost. Values that are no numbers are kept out of the comparison, and stay
-    /// when a stretch has nothing else.
+    /// Leaves at most `count` points of a curve, in their order.
+    ///
+    /// Its first and last stay, and of each stretch between them the lowest and the highest, so that no peak is lost.
+    /// Values that are no numbers count only where a stretch has nothing else.
     static func sample(_ points: [MetricPoint], count: Int) -> [MetricPoint] {
         guard points.count > max(count, 4), let first = points.first, let last = points.last else { return points }
         let stretches = max(1, (count - 2) / 2)

@@ -16,11 +16,14 @@ struct HTML: Sendable, Equatable {
 
     /// Text whose line ends and tabs count, such as a log.
     static func lines(_ text: String) -> HTML {
-        HTML(
-            source: text.split(separator: "\n", omittingEmptySubsequences: false).map {
-                $0.split(separator: "\t", omittingEmptySubsequences: false)
-                    .map { Markup.escape(Markup.visible(String($0))) }.joined(separator: "\t")
-            }.joined(separator: "\n"))
+        // By scalars: for Swift a carriage return and a line feed are one character.
+        func parts(_ text: Substring.UnicodeScalarView, _ mark: Unicode.Scalar) -> [Substring.UnicodeScalarView] {
+            text.split(separator: mark, omittingEmptySubsequences: false)
+        }
+        let lines = parts(Substring(text).unicodeScalars, "\n").map { line in
+            parts(line, "\t").map { Markup.escape(Markup.visible(String($0))) }.joined(separator: "\t")
+        }
+        return HTML(source: lines.joined(separator: "\n"))
     }
 
     /// An element; attributes that are nil are left out.

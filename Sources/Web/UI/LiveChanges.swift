@@ -25,6 +25,8 @@ struct LiveChanges {
     private struct State: Equatable {
         var refs: [String: ObjectID] = [:]
         var runs: [String: [Int64]] = [:]
+        /// Those that have not ended.
+        var going: Set<String> = []
     }
 
     private func look() throws -> State {
@@ -35,6 +37,7 @@ struct LiveChanges {
         for tag in try repository.refs(below: "refs/tags/") { state.refs[tag.name] = tag.target }
         for id in try journal.runs() {
             let folder = journal.folder(of: id)
+            if journal.isGoingOn(id) { state.going.insert(id) }
             let files = [
                 journal.root.appending(id + ".jsonl"), folder.appending("metrics.jsonl"), folder.appending("log"),
                 folder.appending("system.jsonl"),
@@ -72,7 +75,7 @@ struct LiveChanges {
         return Response(status: .ok, headers: headers, body: body)
     }
 
-    private static func going(_ state: State) -> [JSON] { state.runs.keys.sorted().map { .string($0) } }
+    private static func going(_ state: State) -> [JSON] { state.going.sorted().map { .string($0) } }
 
     private static func difference(_ old: State, _ new: State) -> JSON {
         let changed = Set(old.runs.keys).union(new.runs.keys).filter { old.runs[$0] != new.runs[$0] }

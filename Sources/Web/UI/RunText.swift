@@ -25,6 +25,8 @@ enum TerminalText {
         var out = ""
         var rest = text.unicodeScalars[...]
         while let scalar = rest.popFirst() {
+            // A line end of two marks would be one character, and no line feed.
+            if scalar == "\r", rest.first == "\n" { continue }
             guard scalar == "\u{1b}" else {
                 out.unicodeScalars.append(scalar)
                 continue
@@ -33,19 +35,16 @@ enum TerminalText {
             // ECMA-48: parameters and intermediates, then one letter that ends the sequence.
             rest = rest.dropFirst().drop { (0x20...0x3f).contains($0.value) }.dropFirst()
         }
-        return out.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-            let line = line.hasSuffix("\r") ? line.dropLast() : line
-            return String(line.split(separator: "\r").last ?? "")
+        return out.split(separator: "\n", omittingEmptySubsequences: false).map {
+            String($0.split(separator: "\r").last ?? "")
         }.joined(separator: "\n")
     }
 }
 
 /// What a run's code changes, against the commit before it.
 struct CodeChange {
-    let lines: [Substring]
+    let lines: [String]
     let isCut: Bool
-    /// The commit that it is compared with; nil for a first commit.
-    let base: ObjectID?
 
     private static let longest = 2000
 
@@ -56,20 +55,20 @@ struct CodeChange {
                 "diff", "--no-color", "--no-ext-diff", "--no-textconv", "--find-renames", base.hex, commit.id.hex, "--",
             ])
         else { return nil }
-        let lines = String(decoding: bytes.prefix(1 << 20), as: UTF8.self).split(
-            separator: "\n", omittingEmptySubsequences: false)
-        return CodeChange(lines: Array(lines.prefix(longest)), isCut: lines.count > longest, base: base)
+        let lines = bytes.prefix(1 << 20).split(separator: 0x0a, omittingEmptySubsequences: false)
+        return CodeChange(
+            lines: lines.prefix(longest).map { String(decoding: $0, as: UTF8.self) }, isCut: lines.count > longest)
     }
 
     var html: HTML {
         HTML("pre", ["class": "diff", "tabindex": "0"]) {
             for line in lines {
-                HTML("span", ["class": Self.name(line)]) { HTML.lines(String(line)) }
+                HTML("span", ["class": Self.name(line)]) { HTML.lines(line) }
             }
         }
     }
 
-    private static func name(_ line: Substring) -> String? {
+    private static func name(_ line: String) -> String? {
         if line.hasPrefix("diff --git") { return "file" }
         if line.hasPrefix("@@") { return "place" }
         if line.hasPrefix("+") && !line.hasPrefix("+++") { return "added" }

@@ -16,10 +16,12 @@ struct RunsPage {
             HTML("div", ["class": "head"]) {
                 HTML("h1") { "Experiments" }
                 HTML("span", ["class": "count", "id": "total", "role": "status"]) { "" }
-                HTML("div", ["class": "actions"]) {
-                    chooser
-                    HTML("button", ["id": "compare", "type": "button", "class": "primary", "disabled": ""]) {
-                        "Compare"
+                if !site.isStatic {
+                    HTML("div", ["class": "actions"]) {
+                        chooser
+                        HTML("button", ["id": "compare", "type": "button", "class": "primary", "disabled": ""]) {
+                            "Compare"
+                        }
                     }
                 }
             }
@@ -28,14 +30,19 @@ struct RunsPage {
                     "input",
                     [
                         "id": "query", "name": "filter", "type": "search", "autocomplete": "off", "spellcheck": "false",
-                        "placeholder": "metrics.auc > 0.9 and params.kind = 'gbm'",
-                        "aria-label": "Filter, such as metrics.auc > 0.9", "aria-describedby": "problem",
+                        "placeholder": site.isStatic ? "Find" : "metrics.auc > 0.9 and params.kind = 'gbm'",
+                        "aria-label": site.isStatic ? "Find a run" : "Filter, such as metrics.auc > 0.9",
+                        "aria-describedby": "problem",
                     ])
                 HTML("ul", ["id": "words", "class": "words", "role": "listbox", "hidden": ""]) {}
             }
             HTML("p", ["id": "problem", "class": "problem", "role": "alert", "hidden": ""]) {}
             HTML(
-                "div", ["class": "grid", "id": "grid", "tabindex": "0", "role": "region", "aria-label": "Experiments"]
+                "div",
+                [
+                    "class": "grid", "id": "grid", "tabindex": "0", "role": "region", "aria-label": "Experiments",
+                    "data-rows": site.rows,
+                ]
             ) {
                 HTML("table", ["id": "runs", "aria-rowcount": "-1"]) {
                     HTML("thead") {}

@@ -27,6 +27,13 @@ struct RunsRequest {
         columns = try arguments["columns"]?.first.flatMap { $0.isEmpty ? nil : try RunColumn.list($0) }
     }
 
+    /// The latest runs, so many of them.
+    init(latest count: Int) {
+        var query = RunQuery()
+        query.limit = count
+        (self.query, columns) = (query, nil)
+    }
+
     /// A stretch of the rows, the columns, and how many rows there are in all.
     func json(_ store: RunStore, _ site: Site) throws -> JSON {
         let runs = try store.runs(query)
@@ -37,6 +44,14 @@ struct RunsRequest {
                 columns.map { ["name": .string($0.name), "title": .string($0.title), "kind": .string($0.group)] }),
             "rows": .array(zip(runs, RunLabels.of(runs)).map { Self.row($0, $1, columns, site) }),
         ]
+    }
+
+    /// All of it in one, with the best values.
+    func whole(_ store: RunStore, _ site: Site) throws -> JSON {
+        let table = try json(store, site)
+        let names = (table["columns"]?.array ?? []).compactMap { $0["name"]?.string }
+        let best = try best(store, among: names.map { try RunColumn($0) })
+        return .object((table.members ?? []) + [JSON.Member("best", best)])
     }
 
     private static func row(_ run: Run, _ label: String, _ columns: [RunColumn], _ site: Site) -> JSON {
@@ -70,9 +85,11 @@ struct RunsRequest {
     }
 
     /// The best value of each metric among the columns, over all runs that the filter chooses.
-    func best(_ store: RunStore) throws -> JSON {
+    func best(_ store: RunStore) throws -> JSON { try best(store, among: columns ?? []) }
+
+    private func best(_ store: RunStore, among columns: [RunColumn]) throws -> JSON {
         var best: [String: JSON] = [:]
-        for column in columns ?? [] where column.kind == .metric {
+        for column in columns where column.kind == .metric {
             var query = query
             query.offset = 0
             query.limit = 1

@@ -18,9 +18,12 @@ struct Site: Sendable {
     let isStatic: Bool
     /// What leads from the page that is made to the site's top: empty on a server.
     var top = ""
+    /// Told of each place that a page leads to.
+    var onLink: (@Sendable (SitePlace) -> Void)?
 
     /// The address of a page.
     func address(_ place: SitePlace) -> String {
+        onLink?(place)
         if !isStatic { return Self.path(place) }
         return top + Self.file(place)
     }
@@ -62,6 +65,11 @@ struct Site: Sendable {
 
     /// The address of a run's curves.
     func curves(of run: String) -> String { isStatic ? "\(top)runs/\(run).json" : "/runs/\(run)/curves.json" }
+
+    /// Where the table of experiments finds all its rows; nil: it asks the server for those in sight.
+    var rows: String? { isStatic ? top + Self.rowsFile : nil }
+
+    static let rowsFile = "runs.json"
 
     /// The address of a file of a run, as bytes that may do nothing.
     func artifact(_ path: String, of run: String) -> String {

@@ -10,7 +10,7 @@ internal import SystemPackage
 /// What the pages of a site show, read from the repository when they are asked for.
 struct Views: Sendable {
     let ledger: Ledger
-    let site: Site
+    var site: Site
 
     private var repository: Repository { ledger.repository }
 
