@@ -2,7 +2,7 @@ internal import Base
 public import GitKit
 
 /// What this repository says of its models: `ml.yaml` and the tags together.
-public struct ModelProject {
+public struct ModelProject: Sendable {
     public let repository: Repository
     public let project: Project
     public let registry: Registry

@@ -51,10 +51,9 @@ public struct WebServer: Sendable {
     }
 
     /// Answers requests until it is told to stop.
-    static func serve(
-        _ responder: some HTTPResponder<BasicRequestContext>, _ settings: Settings,
-        started: @escaping @Sendable (Int) -> Void
-    ) async throws {
+    static func serve<Responder: HTTPResponder>(
+        _ responder: Responder, _ settings: Settings, started: @escaping @Sendable (Int) -> Void
+    ) async throws where Responder.Context: InitializableFromSource<ApplicationRequestContextSource> {
         var logger = Logger(label: "git-ml")
         logger.logLevel = .critical
         let application = Application(
