@@ -45,10 +45,13 @@ struct JUnitReportTests {
         <testsuite><testcase name="&c;"/></testsuite>
         """,
         #"<!DOCTYPE x SYSTEM "file:///etc/passwd"><testsuite/>"#,
-        String(repeating: "<testsuite>", count: 5000),
     ])
-    func `what is no report, has a document type or is nested without end is refused`(text: String) {
+    func `what is no report or has a document type is refused`(text: String) {
         let problem = #expect(throws: JUnitReport.Problem.self) { try report(text) }
         #expect(problem?.description.isEmpty == false)
+    }
+
+    @Test func `a report that is nested without end is refused`() {
+        #expect(throws: JUnitReport.Problem.self) { try report(String(repeating: "<testsuite>", count: 5000)) }
     }
 }

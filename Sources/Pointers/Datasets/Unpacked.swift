@@ -101,7 +101,8 @@ struct Unpacked: Sendable {
             let name = ContentName(digest)
             var info = stat()
             guard path(of: name).withPlatformString({ lstat($0, &info) }) == 0, info.st_nlink == 1,
-                isIntact(name, size: Int64(info.st_size)), Timestamp(microseconds: FileStamp(info).modified / 1000) < time
+                isIntact(name, size: Int64(info.st_size)),
+                Timestamp(microseconds: FileStamp(info).modified / 1000) < time
             else { continue }
             found[name] = Int64(info.st_size)
         }
