@@ -3,7 +3,8 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 DESTDIR ?=
 SHARE = $(DESTDIR)$(PREFIX)/share
-BUILD = swift build -c release --static-swift-stdlib
+# Without debug information, which `strip` would take out again.
+BUILD = swift build -c release --static-swift-stdlib -debug-info-format none
 BINARY = .build/release/git-ml
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
