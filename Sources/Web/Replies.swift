@@ -47,9 +47,7 @@ final class Replies: Sendable {
         call.method == "POST"
             && [
                 "runs/create", "runs/log-metric", "runs/log-batch", "model-versions/create", "logged-models",
-                "webhooks",
-            ]
-            .contains(call.path)
+            ].contains(call.path)
     }
 
     /// A further request on a connection shows that the answer before has arrived.

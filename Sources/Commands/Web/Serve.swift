@@ -33,9 +33,6 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "A further name that requests may be sent to, such as that of a proxy.")
     var allowHost: [String] = []
 
-    @Flag(name: .customLong("no-open"), help: "Open no browser; none is opened yet.")
-    var noOpen = false
-
     func validate() throws { try listening.validate() }
 
     private var listening: Listening { Listening(host: host, port: port, users: users, allowed: allowHost) }

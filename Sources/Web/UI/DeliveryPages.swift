@@ -13,10 +13,7 @@ struct DeliveriesPage {
 
     var page: SitePage {
         SitePage("Delivery", .deliveries) {
-            HTML("div", ["class": "head"]) {
-                HTML("h1") { "Delivery" }
-                HTML("span", ["class": "count"]) { "\(records.count)" }
-            }
+            Piece.head("Delivery", records.count)
             if records.isEmpty {
                 Piece.empty(
                     "Nothing was delivered yet", "Push a tag such as churn#prod#1, and a runner starts:",

@@ -11,10 +11,7 @@ struct ModelsPage {
 
     var page: SitePage {
         SitePage("Models", .models) {
-            HTML("div", ["class": "head"]) {
-                HTML("h1") { "Models" }
-                HTML("span", ["class": "count"]) { "\(entries.count)" }
-            }
+            Piece.head("Models", entries.count)
             if entries.isEmpty {
                 Piece.empty(
                     "No model yet", "Name one in ml.yaml, then register its first version:",

@@ -81,6 +81,14 @@ enum ContentPolicy {
 
 /// Pieces that several pages have.
 enum Piece {
+    /// A page's title, with how many things it lists.
+    static func head(_ title: String, _ count: Int) -> HTML {
+        HTML("div", ["class": "head"]) {
+            HTML("h1") { title }
+            HTML("span", ["class": "count"]) { "\(count)" }
+        }
+    }
+
     /// A table; the columns that `numbers` names stand to the right.
     static func table(
         _ titles: [String], numbers: Set<Int> = [], caption: String? = nil, _ rows: [[HTML]]
